@@ -62,7 +62,7 @@ var mayImport = map[string][]string{
 	"pki/listen":                  {"internal/proxyproto", "pki.", "pki/trust"},
 	"push":                        {"internal/address", "pki"},
 	"est":                         {"internal/address", "pki"},
-	"bundle":                      {"internal/address", "pki", "pemfile"},
+	"bundle":                      {"internal/address", "pki", "pemfile", "session/user"},
 	"keys":                        {"pemfile"},
 	"pemfile":                     {},
 	"internal":                    {},

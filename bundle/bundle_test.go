@@ -203,6 +203,7 @@ func TestSP1ContentIsStrict(t *testing.T) {
 		"gateway":           {`gw.example.invalid:8443`, `gw.example.invalid`},
 		"pdt":               {`:pdt:bureau`, `:tla:bureau`},
 		"access in a TLA's": {`"format": 1`, `"format": 1, "access": {"practices": ["cab"]}`},
+		"user in a TLA's":   {`"format": 1`, `"format": 1, "user": {"mode": "tell"}`},
 		"anchor":            {`-----BEGIN CERTIFICATE`, `-----BEGIN CERTIFICATF`},
 		"anchor's practice": {`"practices": [` + "\n        \"*\"", `"practices": [` + "\n        \"a b\""},
 		"ARL":               {`-----BEGIN X509 CRL`, `x-----BEGIN X509 CRL`},

@@ -43,6 +43,8 @@ type Content struct {
 	Limits     Limits         `json:"limits,omitzero" yaml:"limits"`
 	Sources    Sources        `json:"sources,omitzero" yaml:"sources"`
 	Crypto     pki.Crypto     `json:"crypto,omitzero" yaml:"crypto"` // zero = what the device's file says
+	User       User           `json:"user,omitzero" yaml:"user"`
+	Persons    Persons        `json:"persons,omitzero" yaml:"persons"`
 	Policy     jsontext.Value `json:"policy,omitempty" yaml:"-"`
 }
 
@@ -118,6 +120,7 @@ func (c *Content) check() error {
 	for _, check := range []func() error{
 		c.checkVersions, c.checkDates, c.checkTarget, c.checkGateways, c.checkRole,
 		c.checkAnchors, c.checkARLs, c.checkLimits, c.checkPolicy, c.checkCrypto,
+		c.checkUsers,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -164,8 +167,8 @@ func (c *Content) checkGateways() error {
 func (c *Content) checkRole() error {
 	target, _ := parseTarget(c.For)
 	if target.Role == pki.RoleTLA {
-		if len(c.PdTs) == 0 || !c.Access.IsZero() || !c.Sources.IsZero() {
-			return errors.New("a TLA's bundle names pdts, and neither access nor sources")
+		if len(c.PdTs) == 0 || !c.Access.IsZero() || !c.Sources.IsZero() || !c.User.IsZero() || !c.Persons.IsZero() {
+			return errors.New("a TLA's bundle names pdts, and none of access, sources, user, persons")
 		}
 		return checkURNs("pdts", c.PdTs, pki.RolePdT)
 	}

@@ -101,7 +101,7 @@ type Gateway struct {
 	parked    *parkedTable
 	sessions  *sessionTable
 	consents  *consents
-	users     *users
+	users     atomic.Pointer[users]
 	tickets   *tickets
 	bundles   *bundles
 	home      *home.Receiver
@@ -146,10 +146,10 @@ func New(cfg Config) *Gateway {
 	g.tickets = &tickets{party: g.party, life: limits.Ticket, log: g.log}
 	g.bundles = &bundles{shelf: cfg.Bundles, required: cfg.RequireBundle, log: g.log}
 	g.home = cfg.Home
-	g.users = &users{Users: cfg.Users, g: g, log: g.log}
-	g.status = &statusSender{party: g.party, users: g.users, bundles: g.bundles, log: g.log}
+	g.status = &statusSender{party: g.party, users: g.users.Load, bundles: g.bundles, log: g.log}
 	g.watcher = newWatcher(g)
 	g.SetAccess(cfg.Access)
+	g.SetUsers(cfg.Users)
 	g.SetLowest(cfg.Lowest)
 	return g
 }
@@ -159,6 +159,11 @@ func (g *Gateway) SetAccess(rules []Rule) {
 	table := access(slices.Clone(rules))
 	g.access.Store(&table)
 }
+
+// SetUsers replaces what is demanded of the users of sessions that are opened from now on, and of those that go on over
+// another link. Open sessions go on by the rule that they began with; the persons' certificates are judged by the new
+// store, which the caller runs.
+func (g *Gateway) SetUsers(u Users) { g.users.Store(&users{Users: u, g: g, log: g.log}) }
 
 // Serve accepts links on l until ctx ends; then it lets sessions end for Limits.Drain and returns nil.
 func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {

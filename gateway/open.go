@@ -57,7 +57,7 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 // challenge answers the first request with a nonce. Its user may have to type a code now: a TLA that has a session, and
 // one whose PdT is away, are told first. Nothing is reserved or ended.
 func (g *Gateway) challenge(c *client, pdt pki.Identity, w http.ResponseWriter, r *http.Request) *link.Problem {
-	prove, p := g.users.wanted(c, pdt, r.Header)
+	prove, p := g.users.Load().wanted(c, pdt, r.Header)
 	if p != nil {
 		return p
 	}
@@ -79,13 +79,13 @@ func (g *Gateway) admit(c *client, pdt pki.Identity, auth link.Authorization, s 
 			return p
 		}
 		s.generation, s.began = t.Generation, t.Began
-		s.user, p = g.users.again(c, pdt, t.User)
+		s.user, p = g.users.Load().again(c, pdt, t.User)
 		return p
 	}
 	if s.consent, p = g.consents.check(c, pdt, auth); p != nil {
 		return p
 	}
-	s.user, p = g.users.check(c, pdt, auth)
+	s.user, p = g.users.Load().check(c, pdt, auth)
 	return p
 }
 

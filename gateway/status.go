@@ -18,7 +18,7 @@ import (
 // by which they verify each other, and themselves (docs/protocol.md, section 2.1). They verify all of it.
 type statusSender struct {
 	party   *trust.Party
-	users   *users
+	users   func() *users // of now
 	bundles *bundles
 	log     *slog.Logger
 }
@@ -38,17 +38,17 @@ func (ss *statusSender) sendJoined(s *session, tla, pdt *end) {
 
 // ofUser returns what a PdT needs to verify the user of a session.
 func (ss *statusSender) ofUser(s *session) (list []link.Status) {
-	person := s.user.person
-	if person == nil {
+	person, users := s.user.person, ss.users()
+	if person == nil || users.Persons == nil {
 		return nil
 	}
-	for _, piece := range ss.users.Persons.StatusFor(person.Chain) {
+	for _, piece := range users.Persons.StatusFor(person.Chain) {
 		list = append(list, link.Status(piece))
 	}
-	if !ss.users.SendCRLs {
+	if !users.SendCRLs {
 		return list
 	}
-	lists, err := ss.users.Persons.CRLsFor(person.Chain, link.MaxCRL)
+	lists, err := users.Persons.CRLsFor(person.Chain, link.MaxCRL)
 	if err != nil {
 		ss.log.Warn("the Poste de Travail is not sent a CRL about the terminal's user", "session", s.id, "error", err)
 	}

@@ -53,7 +53,7 @@ func (t *trace) begin(s *session, tla *client, pdt pki.Identity) *link.Problem {
 		t.peers.Record(tla.identity(), "", audit.SessionResumed, with...)
 		return nil
 	}
-	with = append(with, s.g.users.mark(s.user)...)
+	with = append(with, s.g.users.Load().mark(s.user)...)
 	err := t.log.RecordAll(append(slices.Clip(s.consent), audit.Event{Kind: audit.SessionOpened, Attrs: with})...)
 	if err != nil {
 		t.complain("no session begins: the audit trace cannot be written", s, tla, err.Error())
@@ -124,6 +124,6 @@ func (t *trace) cutUser(s *session, reason pki.Reason, incident string) {
 	c := s.tla.client
 	with := append([]audit.Attr{audit.Identity(c.identity()), audit.Reason(string(reason)),
 		audit.Address(peers.AddressOf(c.remote)), audit.Incident(incident), audit.Session(s.id)},
-		s.g.users.mark(sessionUser{person: s.user.person})...)
+		s.g.users.Load().mark(sessionUser{person: s.user.person})...)
 	t.log.Later(audit.LinkCut, append(with, audit.Use("user"))...)
 }

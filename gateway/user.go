@@ -31,7 +31,7 @@ type Users struct {
 }
 
 // users sees to it that the user of a TLA has proved who they are, where that is demanded. The PdT verifies the proof
-// again.
+// again. It never changes: SetUsers puts another in its place.
 type users struct {
 	Users
 	g   *Gateway
@@ -115,7 +115,12 @@ func (us *users) verify(c *client, pdt pki.Identity, auth link.Authorization) (*
 	if err != nil {
 		return nil, badProof(err)
 	}
-	person, err := us.Persons.VerifyPerson(said.Certificate) // may ask a responder, and wait
+	return us.who(c, pdt, said.Certificate)
+}
+
+// who returns the person of a certificate, if they may use a TLA with a PdT.
+func (us *users) who(c *client, pdt pki.Identity, leaf *x509.Certificate) (*trust.Person, *link.Problem) {
+	person, err := us.Persons.VerifyPerson(leaf) // may ask a responder, and wait
 	if err != nil {
 		return nil, refusedUser(err)
 	}
@@ -185,20 +190,26 @@ func (us *users) count(p *link.Problem) {
 }
 
 // again verifies the user of a session that goes on over a further link, whose certificate another link's proof was
-// verified by: the ticket says so.
+// verified by: the ticket says so. What is demanded now counts: another gateway may have begun the session, by a rule
+// of its own.
 func (us *users) again(c *client, pdt pki.Identity, der []byte) (u sessionUser, p *link.Problem) {
 	u.mode, u.der = us.mode(c.peer.Identity, pdt), der
-	if us.Persons == nil || len(der) == 0 {
-		return u, nil
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err == nil {
-		u.person, err = us.Persons.VerifyPerson(leaf)
-	}
-	if err != nil && u.mode == user.Require {
-		return u, refusedUser(err)
+	if u.person, p = us.known(c, pdt, der); p != nil && u.mode == user.Require {
+		return u, p
 	}
 	return u, nil
+}
+
+// known returns the person of a certificate that proved who they are before.
+func (us *users) known(c *client, pdt pki.Identity, der []byte) (*trust.Person, *link.Problem) {
+	if us.Persons == nil || len(der) == 0 {
+		return nil, us.required()
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, refusedUser(err)
+	}
+	return us.who(c, pdt, leaf)
 }
 
 // mark returns by what the trace names the user of a session, and what came of their proof.
@@ -213,10 +224,10 @@ func (us *users) mark(u sessionUser) []audit.Attr {
 // recheck returns why the user of a session no longer passes, if that ends it.
 func (us *users) recheck(s *session) error {
 	u := s.user
-	if u.person == nil || us.Persons == nil || s.userTold.Load() {
+	if u.person == nil || s.userTold.Load() {
 		return nil
 	}
-	err := us.Persons.RecheckPerson(u.person)
+	err := trust.RecheckPerson(us.Persons, u.person)
 	if err == nil || u.mode == user.Require {
 		return err
 	}

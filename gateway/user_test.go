@@ -430,6 +430,56 @@ func TestC2ARevokedUserDoesNotResume(t *testing.T) {
 	require.Equal(t, string(pki.Revoked), requireProblem(t, link.ProblemUserRefused, err).Reason)
 }
 
+// TestC2AResumeNeedsWhatAnOpenNeeds: a ticket is no way around what was demanded since the session began, or is
+// demanded by another gateway than the one that gave it.
+func TestC2AResumeNeedsWhatAnOpenNeeds(t *testing.T) {
+	named := func(who user.Who) func(*rig) {
+		return func(r *rig) {
+			rule, err := ParseRule("urn:tlagate:cab1:tla:*", pdt1)
+			require.NoError(t, err)
+			rule.Who = who
+			r.g.SetAccess([]Rule{rule})
+		}
+	}
+	for name, c := range map[string]struct {
+		proves bool
+		since  func(*rig) // what is demanded now
+		code   link.ProblemCode
+	}{
+		"nobody proved who they are": {false, named(user.Who{Professions: []string{pkitest.Doctor.Profession}}),
+			link.ProblemUserRequired},
+		"somebody else is named": {true, named(user.Who{Persons: []string{"899700000025"}}), link.ProblemUserDenied},
+		"the person is named":    {true, named(user.Who{Persons: []string{pkitest.Doctor.ID}}), ""},
+	} {
+		t.Run("C2 "+name, func(t *testing.T) {
+			var s society
+			r := start(t, asking(&s, user.Rule{Mode: user.Tell}))
+			p := r.pdt(pdt1)
+			far := r.park(p)
+			card := r.inserted(s.doctor, r.ca.Issue(tla1, clients))
+			if !c.proves {
+				card.replaced = func(string) string { return "x.y.z" }
+			}
+			near, err := r.openBy(card)
+			require.NoError(t, err)
+			_, err = far.WaitJoined()
+			require.NoError(t, err)
+			text := ticketOn(t, near, far)
+			near.Close()
+			requireNotice(t, link.CodePeerGone, far)
+			c.since(r)
+			r.park(p)
+			l, err := link.Reopen(t.Context(), r.dial(card.tla), pdt1, card.session, text, unhurried)
+			if c.code == "" {
+				require.NoError(t, err)
+				require.NoError(t, l.Close())
+				return
+			}
+			requireProblem(t, c.code, err)
+		})
+	}
+}
+
 // TestC2ToldOfARevokedUser: by the rule tell the session goes on.
 func TestC2ToldOfARevokedUser(t *testing.T) {
 	var s society

@@ -38,7 +38,7 @@ func newWatcher(g *Gateway) *watcher {
 func (w *watcher) run(ctx context.Context) {
 	for {
 		changed := w.trust.Updated() // before the look, or a change during it would be missed; denials: see runDenials
-		persons := w.g.users.changed()
+		persons := w.g.users.Load().changed()
 		timer := time.NewTimer(w.recheckAll())
 		select {
 		case <-changed:
@@ -160,7 +160,7 @@ func (w *watcher) recheckUser(c *client) bool {
 	if s == nil || e != s.tla || s.isOver() {
 		return true
 	}
-	if err := w.g.users.recheck(s); err != nil {
+	if err := w.g.users.Load().recheck(s); err != nil {
 		w.cutUser(s, pki.ReasonOf(err))
 		return false
 	}

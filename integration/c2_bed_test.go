@@ -133,7 +133,7 @@ type relayAnswer struct {
 }
 
 // relayWhy is why a session did not start, or ended.
-type relayWhy struct{ Code, Reason, Peer, Gateway, Detail, Incident string }
+type relayWhy struct{ Code, Reason, Cause, Peer, Gateway, Detail, Incident string }
 
 func (b *bed) relay(t *testing.T, command string) (a relayAnswer) {
 	t.Helper()

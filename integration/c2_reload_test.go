@@ -2,6 +2,7 @@ package integration
 
 import (
 	"crypto/x509"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"tlagate/integration/world"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/session/link"
 )
 
 // TestReload: running programs read keys, certificates, anchors and access tables again when they change; when a file
@@ -111,4 +113,80 @@ func TestReloadAccess(t *testing.T) {
 	add("pdt", "access: {tlas: [\""+neighbour+"\"]}")
 	logged(t, b.PdTProc, mark, "access table read again")
 	b.startAccepted(t)
+}
+
+// TestC2ReloadUsers: who has to prove who they are, and by which CAs, is in force as soon as it is written, at the
+// gateway and at the PdT. A broken section changes nothing.
+func TestC2ReloadUsers(t *testing.T) {
+	b := newUserBed(t)
+	b.User = "{mode: tell}"
+	require.NoError(t, b.StartGateway())
+	b.startPdT(t)
+	h := newHostile(t, b.Lab, readKeys(t, b.TLAKeys), lab.TLA)
+	rewrite := func(p *world.Process, program, before, after, says string) {
+		t.Helper()
+		mark := p.Mark()
+		text, err := os.ReadFile(b.Path(program + ".yaml"))
+		require.NoError(t, err)
+		require.Contains(t, string(text), before)
+		changed := strings.Replace(string(text), before, after, 1)
+		require.NoError(t, os.WriteFile(b.Path(program+".yaml"), []byte(changed), 0o600))
+		logged(t, p, mark, says)
+	}
+	const again, stays = "who has to prove who they are read again", "the old configuration stays in force"
+	h.opens(t, b.GatewayAddr, false)
+
+	rewrite(b.GatewayProc, "gateway", "mode: tell", "mode: always", stays)
+	h.opens(t, b.GatewayAddr, false)
+	rewrite(b.GatewayProc, "gateway", "mode: always", "mode: require", again)
+	_, err := h.open(t, b.GatewayAddr, false)
+	var p *link.Problem
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, link.ProblemUserRequired, p.Code)
+	h.opens(t, b.GatewayAddr, true)
+
+	rewrite(b.GatewayProc, "gateway", `form: "8[0-9]{11}"`, `form: "8[0-9"`, stays)
+	h.opens(t, b.GatewayAddr, true)
+	rewrite(b.GatewayProc, "gateway", `form: "8[0-9"`, `form: "9[0-9]{11}"`, again)
+	p = h.refused(t, b.GatewayAddr)
+	require.Equal(t, string(pki.BadIdentity), p.Reason)
+	rewrite(b.GatewayProc, "gateway", `form: "9[0-9]{11}"`, `form: "8[0-9]{11}"`, again)
+	h.opens(t, b.GatewayAddr, true)
+	require.NoError(t, b.Persons.Revoke(mustParse(t, h.person)))
+	require.NoError(t, world.Poll(patience, "the new store to have read the list", func() error {
+		l, err := h.open(t, b.GatewayAddr, true)
+		if err == nil {
+			return errors.Join(l.Close(), errors.New("it has not"))
+		}
+		if errors.As(err, &p) && p.Reason == string(pki.Revoked) {
+			return nil
+		}
+		return err
+	}))
+
+	rewrite(b.GatewayProc, "gateway", "mode: require", "mode: tell", again)
+	h.opens(t, b.GatewayAddr, true)
+	rewrite(b.PdTProc, "pdt", "mode: tell", "mode: always", stays)
+	rewrite(b.PdTProc, "pdt", "mode: always", "mode: require", again)
+}
+
+// opens opens a session as far as the gateway, and ends it.
+func (h *hostile) opens(t *testing.T, addr string, proves bool) {
+	t.Helper()
+	for {
+		l, err := h.open(t, addr, proves)
+		if p := (*link.Problem)(nil); errors.As(err, &p) && p.Code == link.ProblemTLABusy {
+			continue // the last one may be just ending
+		}
+		require.NoError(t, err)
+		require.NoError(t, l.Close())
+		return
+	}
+}
+
+func mustParse(t *testing.T, der []byte) *x509.Certificate {
+	t.Helper()
+	c, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	return c
 }

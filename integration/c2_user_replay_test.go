@@ -10,7 +10,6 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -269,21 +268,9 @@ func TestC2AnOldRelayMeetsANewGateway(t *testing.T) {
 	require.NoError(t, b.StartGateway())
 	b.startPdT(t)
 	h := newHostile(t, b.Lab, readKeys(t, b.TLAKeys), lab.TLA)
-	open := func(h *hostile, proves bool) {
-		t.Helper()
-		for {
-			l, err := h.open(t, b.GatewayAddr, proves)
-			if p := (*link.Problem)(nil); errors.As(err, &p) && p.Code == link.ProblemTLABusy {
-				continue // the last one may be just ending
-			}
-			require.NoError(t, err)
-			require.NoError(t, l.Close())
-			return
-		}
-	}
-	open(h, false)
-	open(h, true)
+	h.opens(t, b.GatewayAddr, false)
+	h.opens(t, b.GatewayAddr, true)
 	bad := *h
 	bad.change = func(s *proof.Statement) { s.PdT += "2" }
-	open(&bad, true)
+	bad.opens(t, b.GatewayAddr, true)
 }

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -158,6 +159,35 @@ func TestSP1TamperingStopsTheProgram(t *testing.T) {
 	s.startAccepted(t) // without the defect
 }
 
+// TestSP1TheBundleSaysWhoMustProveWhoTheyAre: a new bundle is in force at once in a PdT that runs, and after a restart.
+// Where it keeps lists about persons is the file's to say.
+func TestSP1TheBundleSaysWhoMustProveWhoTheyAre(t *testing.T) {
+	s := newSealed(t)
+	require.NoError(t, s.AddPersons())
+	s.withLine(t, "pdt", func(text string) string { return text + "persons: {state: persons-numbers}\n" })
+	s.start(t)
+	require.True(t, s.relay(t, "start").OK, "the bundle says nothing of it")
+	require.True(t, s.relay(t, "stop").OK)
+
+	gateway, mark := s.GatewayProc.Mark(), s.PdTProc.Mark()
+	require.NoError(t, s.SignBundle("pdt", "ops", "min_version: 2", "user: {mode: require}", fmt.Sprintf(
+		"persons: {anchors: [{file: %s}], intermediates: [%s], sources: {crls: [\"http://127.0.0.1:9/p.crl\"]}, "+
+			"mapping: {identifier: CN, form: \"8[0-9]{11}\"}}", s.Path("persons-root.crt"), s.Path("persons-issuing.crt"))))
+	s.served(t, gateway, "2")
+	require.True(t, s.relay(t, "start").OK, "what parked before goes on")
+	require.True(t, s.relay(t, "stop").OK)
+	logged(t, s.PdTProc, mark, "who has to prove who they are read again")
+	for range 2 {
+		w := s.startRefused(t)
+		require.Equal(t, []string{"pdt", "user"}, []string{w.Code, w.Reason})
+		require.NoError(t, s.PdTProc.Stop())
+		require.NoError(t, s.StartSealedPdT("parked"))
+	}
+	out, err := s.Run("tla-pdt", "doctor", "--offline", "--json", "-c", s.Path("pdt.yaml"))
+	_ = err // of other checks
+	require.Contains(t, out, "persons.crls: crl_missing: CRL http://127.0.0.1:9/p.crl")
+}
+
 // TestSP1LocalLinesAreRefused: what the bundle decides cannot be set in the configuration file.
 func TestSP1LocalLinesAreRefused(t *testing.T) {
 	s := newSealed(t)
@@ -169,6 +199,8 @@ func TestSP1LocalLinesAreRefused(t *testing.T) {
 		{"tla-pdt", "pdt", `gateways: ["localhost:1"]`, "cannot use gateways"},
 		{"tla-pdt", "pdt", "access: {practices: [voisin]}", "cannot use access"},
 		{"tla-pdt", "pdt", "limits: {absolute: 12h}", "cannot use limits"},
+		{"tla-pdt", "pdt", "user: {mode: off}", "cannot use user"},
+		{"tla-pdt", "pdt", "persons: {crls: [x.crl]}", "cannot use persons (anchors, intermediates, crls, ocsp, mapping)"},
 	} {
 		t.Run(c.name+" "+c.line, func(t *testing.T) {
 			s.withLine(t, c.name, func(text string) string { return text + c.line + "\n" })

@@ -4,6 +4,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"tlagate/internal/files"
 	"tlagate/pemfile"
@@ -25,6 +26,24 @@ func (c Config) ReadSecret(file string) ([]byte, error) {
 }
 
 func (c Config) readSecret(file string) ([]byte, error) {
+	block, err := secretBlock(file)
+	if err != nil {
+		return nil, err
+	}
+	switch encrypted := block.Type == encryptedSecret; {
+	case encrypted:
+		defer wipe(block.Bytes)
+		return fileLocation{file, c}.unwrap(block.Bytes)
+	case c.WrappingKey != "":
+		wipe(block.Bytes)
+		return nil, errors.New("it is not encrypted, though wrapping_key is set, and may have been copied: make a " +
+			"new one")
+	}
+	return block.Bytes, nil
+}
+
+// secretBlock returns the one block of a secret's file. The caller wipes its Bytes.
+func secretBlock(file string) (*pem.Block, error) {
 	raw, err := readPrivate(file, 0)
 	if err != nil {
 		return nil, err
@@ -38,16 +57,37 @@ func (c Config) readSecret(file string) ([]byte, error) {
 		pemfile.Wipe(blocks)
 		return nil, fmt.Errorf("it is not one PEM %s", encryptedSecret)
 	}
-	switch encrypted := blocks[0].Type == encryptedSecret; {
-	case encrypted:
-		defer pemfile.Wipe(blocks)
-		return fileLocation{file, c}.unwrap(blocks[0].Bytes)
-	case c.WrappingKey != "":
-		pemfile.Wipe(blocks)
-		return nil, errors.New("it is not encrypted, though wrapping_key is set, and may have been copied: make a " +
-			"new one")
+	return blocks[0].Block, nil
+}
+
+// InspectSecret describes a secret that WriteSecret wrote, without decrypting it.
+func InspectSecret(file string) (Description, error) {
+	d := Description{Where: file, Protection: PlainFile, Exportable: true}
+	block, err := secretBlock(file)
+	if err != nil {
+		return Description{Where: file}, fmt.Errorf("cannot use the secret %s: %w", file, err)
 	}
-	return blocks[0].Bytes, nil
+	defer wipe(block.Bytes)
+	if block.Type == encryptedSecret {
+		d.Protection = EncryptedFile
+	}
+	return d, nil
+}
+
+// EraseSecret destroys a secret, and the wrapping key under which it is encrypted, as Erase does with a key. What is
+// gone already is no error.
+func (c Config) EraseSecret(file string) error {
+	about, _ := InspectSecret(file)
+	switch err := destroyFile(file); {
+	case err == nil:
+		c.tell(Erased, about, "")
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("cannot erase the secret %s: %w", file, err)
+	}
+	if c.WrappingKey == "" {
+		return nil
+	}
+	return c.eraseWrapping(about)
 }
 
 // WriteSecret writes a secret, in place of an old one if there is one, encrypted as a private key would be.

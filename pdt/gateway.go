@@ -264,7 +264,7 @@ func (l *parkedLink) certificate(newest func() *tls.Certificate) func() *tls.Cer
 // informed takes the OCSP answers and lists that the gateway sends: about the TLA's certificate, ours and its own, and
 // that of the TLA's user.
 func (g *gateway) informed(pieces []link.Status) {
-	persons := g.s.cfg.Users.Persons
+	persons := g.s.users.Load().Persons
 	for _, s := range pieces {
 		if piece := pki.Status(s); persons != nil && persons.Concerns(piece) {
 			persons.TakePassedOn(piece)

@@ -17,6 +17,7 @@ type Service struct {
 	us       pki.Identity
 	consents consents
 	access   atomic.Pointer[Access]
+	users    atomic.Pointer[Users]
 	began    time.Time
 	instance string // for gateways: how they notice another service with our certificate
 	gateways []*gateway
@@ -35,6 +36,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{cfg: cfg, us: us, began: time.Now(), instance: session.NewID().String()}
 	s.SetAccess(cfg.Access)
+	s.SetUsers(cfg.Users)
 	for _, address := range cfg.Gateways {
 		s.gateways = append(s.gateways, newGateway(s, address))
 	}
@@ -49,6 +51,10 @@ func New(cfg Config) (*Service, error) {
 
 // SetAccess replaces the access table for sessions opened from now on; an open session goes on.
 func (s *Service) SetAccess(a Access) { s.access.Store(&a) }
+
+// SetUsers replaces what is demanded of the users of sessions that are opened from now on. An open session goes on by
+// the rule that it began with; its user's certificate is judged by the new store, which the caller runs.
+func (s *Service) SetUsers(u Users) { s.users.Store(&u) }
 
 // nobody is the reader of a slot that no program sees.
 type nobody struct{}

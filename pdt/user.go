@@ -17,7 +17,16 @@ import (
 type Users struct {
 	Rule    user.Rule    // what is demanded, by the practice of the TLA
 	Persons *trust.Trust // of persons (trust.Persons), which the caller runs; nil = no proof is looked at
-	Who     user.Who     // the persons who may; zero = every one whose certificate passes
+	Who     user.Who     // the persons who may, which demands a proof; zero = every one whose certificate passes
+}
+
+// mode returns what is demanded of the users of a practice's TLAs: who names persons demands a proof, whatever the
+// rule.
+func (u Users) mode(practice string) user.Mode {
+	if !u.Who.Empty() {
+		return user.Require
+	}
+	return u.Rule.Of(practice)
 }
 
 // Why the user of a TLA has no session.
@@ -41,11 +50,12 @@ const proofPassed = "passed"
 // checkUser verifies, independently of the gateway, who uses the TLA, as far as that is demanded. The consent of the
 // session has passed before, and can be used once; so can the proof, which is over it.
 func (s *Service) checkUser(c *cardSession, gateway pki.Identity, j *link.Joined) *session.Bye {
-	c.user.mode = s.cfg.Users.Rule.Of(c.tla.Practice)
+	users := s.users.Load()
+	c.user.mode = users.mode(c.tla.Practice)
 	if c.user.mode == user.Off {
 		return nil
 	}
-	who, err := s.verifyUser(c, gateway, j)
+	who, err := s.verifyUser(users, c, gateway, j)
 	if c.user.outcome = outcomeOf(err); err == nil {
 		c.user.Person, c.user.at = who, time.Now()
 		c.log.Info("proof of the user")
@@ -69,11 +79,12 @@ func (c *cardSession) whyRefused(bye *session.Bye) string {
 }
 
 // verifyUser verifies all of a proof but the exporter of the TLA's outer link, which only the gateway knows.
-func (s *Service) verifyUser(c *cardSession, gateway pki.Identity, j *link.Joined) (*trust.Person, error) {
+func (s *Service) verifyUser(users *Users, c *cardSession, gateway pki.Identity, j *link.Joined) (*trust.Person,
+	error) {
 	if j.Proof == "" {
 		return nil, errNoProof
 	}
-	if s.cfg.Users.Persons == nil {
+	if users.Persons == nil {
 		return nil, errNoPersons
 	}
 	said, err := proof.Parse(j.Proof)
@@ -85,8 +96,8 @@ func (s *Service) verifyUser(c *cardSession, gateway pki.Identity, j *link.Joine
 	if err != nil {
 		return nil, err
 	}
-	who, err := s.cfg.Users.Persons.VerifyPerson(said.Certificate)
-	if err == nil && !s.cfg.Users.Who.Empty() && !s.cfg.Users.Who.Has(who.ID, who.Profession) {
+	who, err := users.Persons.VerifyPerson(said.Certificate)
+	if err == nil && !users.Who.Empty() && !users.Who.Has(who.ID, who.Profession) {
 		err = errUserDenied
 	}
 	return who, err
@@ -122,7 +133,7 @@ func (c *cardSession) recheckUser() error {
 	if u.Person == nil || c.userTold.Load() {
 		return nil
 	}
-	err := c.s.cfg.Users.Persons.RecheckPerson(u.Person)
+	err := trust.RecheckPerson(c.s.users.Load().Persons, u.Person)
 	if err == nil {
 		return nil
 	}
@@ -139,6 +150,14 @@ func (c *cardSession) recheckUser() error {
 // watchUser checks the user of a session again as long as a link of it lives, and has cut end it.
 func (c *cardSession) watchUser(ctx context.Context, cut func(error)) {
 	if u := c.user; u.Person != nil {
-		watch(ctx, watched{c.s.cfg.Users.Persons.Changed, c.recheckUser, u.NotAfter}, c.s.cfg.Recheck, cut)
+		watch(ctx, watched{c.s.personsChanged, c.recheckUser, u.NotAfter}, c.s.cfg.Recheck, cut)
 	}
+}
+
+// personsChanged returns a channel that is closed when revocation data of persons change; nil = there are none.
+func (s *Service) personsChanged() <-chan struct{} {
+	if u := s.users.Load(); u.Persons != nil {
+		return u.Persons.Changed()
+	}
+	return nil
 }

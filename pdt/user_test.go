@@ -186,20 +186,48 @@ func TestSP3ThePdTNamesWhoMay(t *testing.T) {
 		"profession": {user.Who{Professions: []string{pkitest.Doctor.Profession}}, true},
 		"others":     {user.Who{Persons: []string{"899700000025"}, Professions: []string{"Pharmacien"}}, false},
 	} {
-		t.Run("SP3 "+name, func(t *testing.T) {
-			l := newLab(t)
-			g, s := newFakeGateway(l), newSociety(l, true)
-			newPoste(l, []*fakeGateway{g}, s.asks(requiring), func(cfg *Config) { cfg.Users.Who = c.who })
-			tla := l.certificate(theTLA, x509.ExtKeyUsageClientAuth)
-			r := g.run(tla, joinedBy(t, tla, s.doctor, nil))
-			if !c.may {
-				require.Contains(t, r.ended(t).Text, "user_denied")
-				return
-			}
-			r.up(t).Leave(session.ByeStopped, "")
-			<-r.end
-		})
+		for _, mode := range []user.Mode{user.Require, user.Tell, user.Off} { // names demand a proof, whatever the rule
+			t.Run("SP3 "+name+" "+string(mode), func(t *testing.T) {
+				l := newLab(t)
+				g, s := newFakeGateway(l), newSociety(l, true)
+				newPoste(l, []*fakeGateway{g}, s.asks(user.Rule{Mode: mode}),
+					func(cfg *Config) { cfg.Users.Who = c.who })
+				tla := l.certificate(theTLA, x509.ExtKeyUsageClientAuth)
+				require.Contains(t, g.start(tla, theTLA).ended(t).Text, "user_required")
+				r := g.run(tla, joinedBy(t, tla, s.doctor, nil))
+				if !c.may {
+					require.Contains(t, r.ended(t).Text, "user_denied")
+					return
+				}
+				r.up(t).Leave(session.ByeStopped, "")
+				<-r.end
+			})
+		}
 	}
+}
+
+// TestC2OtherUsersWhileThePdTRuns: what is demanded now counts for the next session; the open one goes on, as long as
+// its user can be judged.
+func TestC2OtherUsersWhileThePdTRuns(t *testing.T) {
+	l := newLab(t)
+	g, s := newFakeGateway(l), newSociety(l, true)
+	p := newPoste(l, []*fakeGateway{g}, s.asks(user.Rule{}), func(cfg *Config) { cfg.Recheck = 10 * time.Millisecond })
+	tla := l.certificate(theTLA, x509.ExtKeyUsageClientAuth)
+	r := g.start(tla, theTLA).up(t)
+	p.SetUsers(Users{Rule: requiring, Persons: s.store})
+	r.Leave(session.ByeStopped, "")
+	<-r.end
+	p.parked(t, 0, 2)
+	require.Contains(t, g.start(tla, theTLA).ended(t).Text, "user_required")
+	p.parked(t, 0, 2)
+	r = g.run(tla, joinedBy(t, tla, s.doctor, nil)).up(t)
+	p.SetUsers(Users{Rule: requiring, Persons: newSociety(l, false).store})
+	require.Equal(t, session.ByeUser, r.ended(t).Code)
+	p.parked(t, 0, 2)
+	p.SetUsers(Users{Rule: requiring, Persons: s.store})
+	r = g.run(tla, joinedBy(t, tla, s.doctor, nil)).up(t)
+	p.SetUsers(Users{Rule: requiring})
+	require.Equal(t, session.ByeUser, r.ended(t).Code, "nobody can be judged any more")
 }
 
 // TestC2ARevokedUserIsCutByThePdT: by what the gateway brings alone, a short CRL and the ARL.

@@ -14,8 +14,9 @@ import (
 
 // PINRequest tells the user what PIN is asked for, and by whom (SP4).
 type PINRequest struct {
-	Number uint64     `json:"number"`        // of this question, which tells it from others
-	For    PINPurpose `json:"for,omitempty"` // "" = a program's demand
+	Number uint64     `json:"number"`          // of this question, which tells it from others
+	For    PINPurpose `json:"for,omitempty"`   // "" = a program's demand
+	Again  bool       `json:"again,omitempty"` // of a start that began again, since a newer bundle was fetched
 
 	Slot  string    `json:"slot"`  // role of the card
 	PdT   string    `json:"pdt"`   // whose program wants it, or with which the session is to be

@@ -30,9 +30,12 @@ type Bundle interface {
 // asked for.
 const ReasonChanged = "changed"
 
-// codeRenewed ends a start during which the bundle was replaced: the same start begins again, with the new one. No user
-// sees it.
-const codeRenewed Code = "bundle_renewed"
+// codeRenewed ends a start during which the bundle was replaced: the same start begins again, with the new one. A user
+// sees of it that they are asked for their code again (reasonAsked), since the card was powered down.
+const (
+	codeRenewed Code = "bundle_renewed"
+	reasonAsked      = "asked"
+)
 
 // Settings are what a new bundle changes in a running relay.
 type Settings struct {
@@ -125,7 +128,11 @@ func (l *live) renew(gateway string, err error) error {
 			Detail: fmt.Sprintf("the bundle fetched names %s, the start was for %s", strings.Join(now.PdTs, ", "),
 				l.pdt)}
 	}
-	return &Why{Code: codeRenewed}
+	w := &Why{Code: codeRenewed}
+	if l.user.asked {
+		w.Reason = reasonAsked
+	}
+	return w
 }
 
 // lookAtBundle ends the session when the gateway's answers revoke the signer of the bundle.

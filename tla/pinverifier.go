@@ -29,6 +29,7 @@ type pinVerifier struct {
 	slot    session.Slot
 	pdt     string
 	purpose PINPurpose
+	again   bool // as in PINRequest
 	time    time.Duration // that the user has
 	used    func()        // called when the user did something
 	within  context.Context
@@ -44,8 +45,8 @@ func (v *pinVerifier) verify(header [4]byte, f pin.Format) ([]byte, error) {
 	ctx, cancel := v.asking()
 	defer cancel()
 	until, _ := ctx.Deadline()
-	request := PINRequest{Number: v.desk.number(), For: v.purpose, Slot: v.slot.String(), PdT: v.pdt,
-		Min: f.Min, Max: f.Max, Tries: tries, Until: until}
+	request := PINRequest{Number: v.desk.number(), For: v.purpose, Again: v.again, Slot: v.slot.String(),
+		PdT: v.pdt, Min: f.Min, Max: f.Max, Tries: tries, Until: until}
 	code, err := v.card.Pad()
 	if err != nil {
 		return nil, err

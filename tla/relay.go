@@ -79,19 +79,20 @@ func (r *Relay) startShown(ctx context.Context, act Act) error {
 
 // start returns the session that is up.
 func (r *Relay) start(ctx context.Context, act Act) (*live, error) {
-	l, err := r.try(ctx, act, true)
+	l, err := r.try(ctx, act, nil)
 	if w := (*Why)(nil); errors.As(err, &w) && w.Code == codeRenewed {
-		return r.try(ctx, act, false)
+		return r.try(ctx, act, w)
 	}
 	return l, err
 }
 
-// try starts a session once; mayRenew allows it to fetch a newer bundle.
-func (r *Relay) try(ctx context.Context, act Act, mayRenew bool) (*live, error) {
-	l, err := r.begin(act, mayRenew, false)
+// try starts a session once; renewed says why the first try ended, which may fetch a newer bundle; nil = this is it.
+func (r *Relay) try(ctx context.Context, act Act, renewed *Why) (*live, error) {
+	l, err := r.begin(act, renewed == nil, false)
 	if err != nil {
 		return nil, r.fail(EventFailed, act, explain(err))
 	}
+	l.user.again = renewed != nil && renewed.Reason == reasonAsked
 	go r.serve(l)
 	select {
 	case <-l.up:

@@ -46,6 +46,8 @@ type user struct {
 	// Owned by connect, until the session is up.
 	until time.Time     // when the user's time for this start is over; zero = nothing was asked yet
 	key   *cardsign.Key // whose code is verified
+	asked bool          // the user was asked for their code
+	again bool          // so they were before, in this start: it began again with a newer bundle
 	lack  string        // why there is no proof: one of UserReasons; "" = there is one, or none was wanted
 
 	mu      sync.Mutex    // protects the rest
@@ -84,7 +86,8 @@ func (u *user) ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	key, err := cardsign.Find(lease, u.live.cfg.Policy.Applications(lease.ATR))
+	card := &timely{lease, ctx}
+	key, err := cardsign.Find(card, u.live.cfg.Policy.Applications(lease.ATR))
 	if err == nil {
 		err = key.Select()
 	}
@@ -94,9 +97,24 @@ func (u *user) ready(ctx context.Context) error {
 	if err := u.verify(ctx, lease, key); err != nil {
 		return err
 	}
-	u.key = key
+	u.key, card.within = key, u.live.ctx
 	u.set(func() { u.lease = lease })
 	return nil
+}
+
+// timely is a card that is asked nothing any more when a time is over: one that answers slowly, again and again, is to
+// hold up neither a start nor the end of a session.
+type timely struct {
+	*cards.Lease
+	within context.Context
+}
+
+// Exchange implements cardsign.Card.
+func (t *timely) Exchange(apdu []byte) ([]byte, error) {
+	if err := t.within.Err(); err != nil {
+		return nil, err
+	}
+	return t.Lease.Exchange(apdu)
 }
 
 // held returns the lease of the CPS card, once the session has it. A card that has just come in is waited for.
@@ -153,8 +171,8 @@ func (u *user) unable(err error) error {
 func (u *user) verify(ctx context.Context, lease *cards.Lease, key *cardsign.Key) error {
 	header, format := key.PIN()
 	v := &pinVerifier{card: lease, desk: u.live.desk, slot: session.SlotCPS, pdt: u.live.pdt.String(),
-		purpose: PINForStart, time: u.live.cfg.Timers.User, used: u.live.acted, within: ctx}
-	for {
+		purpose: PINForStart, again: u.again, time: u.live.cfg.Timers.User, used: u.live.acted, within: ctx}
+	for u.asked = true; ; {
 		sw, err := v.verify(header, format)
 		switch {
 		case err != nil:
@@ -193,9 +211,11 @@ func (u *user) prove(make func(*cardsign.Key) (string, error)) (string, error) {
 		u.key = nil
 		return "", u.unable(err)
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.person = u.key.Certificate.Raw
+	var lease *cards.Lease
+	u.set(func() { u.person, lease = u.key.Certificate.Raw, u.lease })
+	if isClosed(lease.Over()) { // which gone did not know to be that of a person
+		return "", u.failed(UserCardOut)
+	}
 	return text, nil
 }
 
@@ -215,7 +235,7 @@ func (u *user) admits(lease *cards.Lease) (bool, error) {
 	person, known := u.person, u.lease == lease
 	u.mu.Unlock()
 	if person != nil && !known {
-		key, err := cardsign.Find(lease, u.live.cfg.Policy.Applications(lease.ATR))
+		key, err := cardsign.Find(&timely{lease, u.live.ctx}, u.live.cfg.Policy.Applications(lease.ATR))
 		if err != nil {
 			return false, fmt.Errorf("cannot tell whether this is the card that the session began with: %w", err)
 		}

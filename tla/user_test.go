@@ -3,8 +3,10 @@ package tla
 import (
 	"context"
 	"crypto/elliptic"
+	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,7 +14,9 @@ import (
 
 	"tlagate/session"
 	"tlagate/session/link"
+	"tlagate/tla/cards"
 	"tlagate/tla/cards/cardstest"
+	"tlagate/tla/cardsign"
 	"tlagate/tla/cardsign/signtest"
 )
 
@@ -174,6 +178,28 @@ func TestC2TheUserDoesNotEnterTheCode(t *testing.T) {
 	require.Empty(t, u.proofs)
 }
 
+// TestSP4ACardThatGoesDuringTheVERIFY: its reader returns no status word, or a card makes up an answer of another length.
+func TestSP4ACardThatGoesDuringTheVERIFY(t *testing.T) {
+	for answer, want := range map[string][]any{"": {CodeUser, UserCardOut}, "\x90": {CodeUser, UserCardOut},
+		"\x01\x90\x00": {CodeProblem, "user_required"}} {
+		t.Run(fmt.Sprintf("SP4 %x", answer), func(t *testing.T) {
+			u := newUserRig(t)
+			u.fake.Do(func() {
+				u.card.Process = func(apdu []byte) []byte {
+					if apdu[1] == 0x20 && len(apdu) > 5 {
+						return []byte(answer)
+					}
+					return u.person.Process(apdu)
+				}
+			})
+			u.run()
+			done := u.starting()
+			require.Equal(t, CodePINFailed, u.enter(signtest.Good).Error.Code)
+			require.Equal(t, want, whyOf(<-done))
+		})
+	}
+}
+
 // TestC2NobodyEntersTheCode: the user's time is over.
 func TestC2NobodyEntersTheCode(t *testing.T) {
 	u := newUserRig(t)
@@ -181,6 +207,30 @@ func TestC2NobodyEntersTheCode(t *testing.T) {
 	u.run()
 	require.Equal(t, []any{CodeUser, UserNoAnswer}, whyOf(u.relay.Start(t.Context(), byHand)))
 	require.Nil(t, u.relay.Status().PIN)
+}
+
+// TestC2ACardIsAskedNothingOnceTheTimeIsOver: the user's time bounds what the card is asked, too: one that answers
+// slowly, again and again, holds no start.
+func TestC2ACardIsAskedNothingOnceTheTimeIsOver(t *testing.T) {
+	u := newUserRig(t)
+	u.cfg.Timers.User = time.Nanosecond
+	u.run()
+	err := u.relay.Start(t.Context(), byHand)
+	require.Equal(t, []any{CodeProblem, "user_required"}, whyOf(err))
+	require.Zero(t, u.fake.Count(&u.card.Commands))
+}
+
+// TestSA4ACardIsAskedNothingOnceTheSessionIsOver: nor does it hold its end.
+func TestSA4ACardIsAskedNothingOnceTheSessionIsOver(t *testing.T) {
+	u := newUserRig(t)
+	u.run()
+	u.start()
+	who := u.relay.live.user
+	require.True(t, u.relay.Stop())
+	before := u.fake.Count(&u.card.Commands)
+	_, err := who.admits(&cards.Lease{ATR: cardstest.CPSATR})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, before, u.fake.Count(&u.card.Commands))
 }
 
 // TestC2TheLimitOfTheOpenStandsStill: while the user types.
@@ -275,6 +325,37 @@ func TestC2OneCodeForAllGatewaysOfAStart(t *testing.T) {
 	require.False(t, u.verified(), "powered down after a start that failed")
 }
 
+// newerBundle is a bundle of which a gateway demands a newer one, once.
+type newerBundle struct{ version atomic.Uint64 }
+
+func (b *newerBundle) Version() uint64                      { return b.version.Load() + 1 }
+func (b *newerBundle) Usable() error                        { return nil }
+func (b *newerBundle) Recheck([][]byte) error               { return nil }
+func (b *newerBundle) Update(context.Context, string) error { b.version.Add(1); return nil }
+
+// TestC2WhyTheCodeIsAskedForAgain: a gateway that demands a newer bundle only after the code was typed has the start
+// begin again, and the question says so.
+func TestC2WhyTheCodeIsAskedForAgain(t *testing.T) {
+	u := newUserRig(t)
+	u.cfg.Bundle = new(newerBundle)
+	u.problem = &link.Problem{Code: link.ProblemBundleOutdated, Detail: "Old.", Action: "Fetch."}
+	u.run()
+	done := u.starting()
+	first := u.asked()
+	require.False(t, first.Again)
+	require.Equal(t, "9000", u.enter(signtest.Good).Result)
+	eventually(t, "asked again", func() bool { p := u.relay.Status().PIN; return p != nil && p.Number != first.Number })
+	require.True(t, u.asked().Again)
+	require.Equal(t, "9000", u.enter(signtest.Good).Result)
+	require.Equal(t, []any{CodeProblem, "bundle_outdated"}, whyOf(<-done))
+
+	u.problem = nil
+	done = u.starting()
+	require.False(t, u.asked().Again, "another start")
+	require.True(t, u.relay.Stop())
+	require.Error(t, <-done)
+}
+
 // TestC4NothingAsksOutsideAStart: neither a further link of the session nor a test asks for a code.
 func TestC4NothingAsksOutsideAStart(t *testing.T) {
 	u := newUserRig(t)
@@ -327,6 +408,20 @@ func TestSA4TheUsersCardIsOutTooLong(t *testing.T) {
 	var bye *session.Bye
 	require.ErrorAs(t, <-u.ends, &bye)
 	require.Equal(t, session.ByeUser, bye.Code)
+}
+
+// TestSA4TheUsersCardIsOutBeforeItsProofIsKnown: taken out just after it has signed, it is not forgotten that it is out.
+func TestSA4TheUsersCardIsOutBeforeItsProofIsKnown(t *testing.T) {
+	u := newUserRig(t)
+	u.run()
+	u.start()
+	who := u.relay.live.user
+	who.begin()
+	u.fake.Remove("left")
+	require.Equal(t, session.SlotCPS, u.next(u.removed))
+	eventually(t, "released", func() bool { now, _ := who.card.state.get(); return now == nil })
+	_, err := who.prove(func(*cardsign.Key) (string, error) { return "a proof", nil })
+	require.Equal(t, []any{CodeUser, UserCardOut}, whyOf(err))
 }
 
 // TestSA4OneReaderForTwoCards: the Vitale card takes the place of the CPS card for a while.

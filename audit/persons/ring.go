@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 
 	"tlagate/internal/files"
 	"tlagate/internal/recipients"
+	"tlagate/internal/stamp"
 	"tlagate/keys"
 )
 
@@ -132,6 +134,19 @@ func Parse(data []byte) (*Ring, error) {
 		}
 	}
 	return r, r.open()
+}
+
+// Follows returns an error unless r has every key that old keeps: lines are marked by them, and one that is older than
+// all of r's would be given up for a key that was given up before.
+func (r *Ring) Follows(old *Ring, now time.Time) error {
+	for _, k := range old.kept(now) {
+		if !slices.ContainsFunc(r.keys, func(own key) bool { return own.Check == k.Check }) {
+			return fmt.Errorf("cannot take this person key: it lacks the key %s of %s, by which lines of the trace here "+
+				"are marked; it may be an old copy. To give these lines up, remove the file of the present key first",
+				k.Check, stamp.Day(k.Made))
+		}
+	}
+	return nil
 }
 
 // Marshal returns the ring with its secrets, which the caller wipes.

@@ -33,7 +33,7 @@ type config struct {
 	SIEM      *siemSection    `yaml:"siem"` // nil = the trace is sent nowhere
 	API       *apiSection     `yaml:"api"`  // nil = it is not served
 
-	PersonKey personKey `yaml:"person_key"` // without it no person is in the trace
+	PersonKey cli.PersonKey `yaml:"person_key"` // without it no person is in the trace
 
 	// State is the directory of what the gateway keeps over restarts beside the trace; "" = the trace's.
 	State cli.Path `yaml:"state"`

@@ -15,31 +15,19 @@ import (
 	"tlagate/cmd/internal/trail"
 	"tlagate/internal/files"
 	"tlagate/internal/stamp"
-	"tlagate/keys"
 )
 
-// personKey is the section person_key: where the key is by which persons are marked in the trace.
-type personKey struct {
-	File        cli.Path `yaml:"file"`         // mode 0600; "" = no person is in the trace
-	WrappingKey cli.Path `yaml:"wrapping_key"` // as in identity
-}
-
-func (k personKey) keys() keys.Config { return keys.Config{WrappingKey: string(k.WrappingKey)} }
-
-// named returns an error if the configuration names no file.
-func (k personKey) named() error {
-	if k.File == "" {
+// namedKey returns an error if the configuration names no file of a person key.
+func (c config) namedKey() error {
+	if c.PersonKey.File == "" {
 		return errors.New("cannot use a person key: the configuration names none; write person_key: {file: person.key}")
 	}
 	return nil
 }
 
-// open reads the key. When the configuration names none, it returns nil: no person is in the trace.
-func (k personKey) open() (*persons.Ring, error) {
-	if k.File == "" {
-		return nil, nil
-	}
-	r, err := persons.Open(string(k.File), k.keys())
+// ring opens the person key that the configuration names.
+func (c config) ring() (*persons.Ring, error) {
+	r, err := persons.Open(string(c.PersonKey.File), c.PersonKey.Keys())
 	if err != nil {
 		return nil, fmt.Errorf("%w; make it by person-key new, or person-key import", err)
 	}
@@ -50,12 +38,12 @@ func (k personKey) open() (*persons.Ring, error) {
 func (p configFlag) PersonKey() (*persons.Ring, error) {
 	c, _, err := load(p.Config)
 	if err == nil {
-		err = c.PersonKey.named()
+		err = c.namedKey()
 	}
 	if err != nil {
 		return nil, err
 	}
-	return c.PersonKey.open()
+	return c.ring()
 }
 
 // PersonMarks returns the marks that lines about a person may have.
@@ -140,7 +128,7 @@ type personKeyImportCmd struct {
 
 // Run takes the key in place of the one before.
 func (c *personKeyImportCmd) Run(app *cli.App) error {
-	return changePersonKey(app, c.Config, audit.KeyReplaced, func(*persons.Ring) (*persons.Ring, error) {
+	return changePersonKey(app, c.Config, audit.KeyReplaced, func(old *persons.Ring) (*persons.Ring, error) {
 		in := app.Stdin
 		if c.File != "-" {
 			f, err := os.Open(c.File)
@@ -155,7 +143,11 @@ func (c *personKeyImportCmd) Run(app *cli.App) error {
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the person key: %w", err)
 		}
-		return persons.Parse(data)
+		next, err := persons.Parse(data)
+		if err == nil && old != nil {
+			err = next.Follows(old, time.Now())
+		}
+		return next, err
 	})
 }
 
@@ -165,7 +157,7 @@ func changePersonKey(app *cli.App, file string, kind audit.Kind,
 	change func(old *persons.Ring) (*persons.Ring, error)) error {
 	cfg, _, err := load(file)
 	if err == nil {
-		err = cfg.PersonKey.named()
+		err = cfg.namedKey()
 	}
 	if err != nil {
 		return err
@@ -177,7 +169,7 @@ func changePersonKey(app *cli.App, file string, kind audit.Kind,
 	where := string(cfg.PersonKey.File)
 	var old *persons.Ring
 	if _, err := os.Stat(where); err == nil {
-		if old, err = cfg.PersonKey.open(); err != nil {
+		if old, err = cfg.ring(); err != nil {
 			return err
 		}
 	}
@@ -193,7 +185,7 @@ func changePersonKey(app *cli.App, file string, kind audit.Kind,
 		audit.Version(next.Keys(time.Now())[0].Name)); err != nil {
 		return err
 	}
-	if err := next.Save(where, cfg.PersonKey.keys()); err != nil {
+	if err := next.Save(where, cfg.PersonKey.Keys()); err != nil {
 		return err
 	}
 	printPersonKey(app, next)

@@ -142,6 +142,31 @@ func TestSA2PersonKeyRefused(t *testing.T) {
 	require.Contains(t, out, "write person_key:")
 }
 
+// TestSA2AnOldCopyOfThePersonKeyIsRefused: it would take away the key by which lines of the trace are marked, and bring
+// back one that was given up.
+func TestSA2AnOldCopyOfThePersonKeyIsRefused(t *testing.T) {
+	d := marking(t)
+	officer, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	renewed := func(name string) string {
+		file := filepath.Join(d.dir, name)
+		status, out := d.run("", "person-key", "new", "--to", officer.Recipient().String(), "--copy", file)
+		require.Zero(t, status, out)
+		return decrypted(t, file, officer)
+	}
+	first := renewed("first.age")
+	second := renewed("second.age")
+	d.session(doctor)
+	status, out := d.run(first, "person-key", "import")
+	require.NotZero(t, status)
+	require.Contains(t, out, "an old copy")
+	status, out = d.run(doctor+"\n", "audit", "person", "find")
+	require.Zero(t, status, out)
+	require.Equal(t, 1, strings.Count(out, "session.opened"))
+	status, out = d.run(second, "person-key", "import")
+	require.Zero(t, status, out, "the present one again is none")
+}
+
 // TestSA2PersonIsNotResolved: without an officer's key, for a line about nobody, without a reason or a line.
 func TestSA2PersonIsNotResolved(t *testing.T) {
 	d := marking(t)

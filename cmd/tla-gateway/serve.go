@@ -115,18 +115,21 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
-	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, operators, streams, c, configured, app.Log), Trust: store,
-		Keys: keysOf(renewer, keys)})
+	persons := cli.NewPersonsRun(users.Persons)
+	follow := &usersFollow{trace, store, persons, app.Log, users}
+	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, operators, streams, follow, c, configured, app.Log),
+		Trust: store, Keys: keysOf(renewer, keys), Persons: persons})
 	defer background(app.Context, func(ctx context.Context) { _ = store.Run(ctx) }, streams.run, serveMetrics,
 		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run, trace.Index,
-		sender.run, lines.Run, operators.run, runUsers(users))()
+		sender.run, lines.Run, operators.run,
+		func(ctx context.Context) { _ = persons.Run(ctx) })()
 	app.LogCrypto(store)
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
 }
 
-// follow puts other lowest versions in force.
-func follow(g *gateway.Gateway, c, running config, log *slog.Logger) error {
+// followLowest puts other lowest versions in force.
+func followLowest(g *gateway.Gateway, c, running config, log *slog.Logger) error {
 	if maps.Equal(c.MinVersion, running.MinVersion) && c.RequireVersion == running.RequireVersion {
 		return nil
 	}
@@ -140,18 +143,26 @@ func follow(g *gateway.Gateway, c, running config, log *slog.Logger) error {
 }
 
 // apply returns a function that reads the configuration again and puts in force what may change in a running gateway:
-// the sources of pushed revocations, the access table, the lowest versions of devices' programs, and what
-// administrators may do.
-func (s *serveCmd) apply(g *gateway.Gateway, operators *apiServer, streams *listeners, running config,
-	configured *trail.Configuration, log *slog.Logger) func() error {
+// the sources of pushed revocations, who has to prove who they are, the access table, the lowest versions of devices'
+// programs, and what administrators may do.
+func (s *serveCmd) apply(g *gateway.Gateway, operators *apiServer, streams *listeners, users *usersFollow,
+	running config, configured *trail.Configuration, log *slog.Logger) func() error {
 	return func() error {
 		c, rules, err := load(s.Config)
+		if err != nil {
+			return err
+		}
+		who, changed, err := users.next(c, running)
 		if err != nil {
 			return err
 		}
 		if err := streams.set(c.Push); err != nil {
 			return err
 		}
+		if changed {
+			users.set(g, who) // before the access table, which may name persons
+		}
+		running.User, running.Persons, running.PersonKey = c.User, c.Persons, c.PersonKey
 		if !reflect.DeepEqual(c.Push, running.Push) {
 			log.Info("sources of pushed revocations read again", "sources", len(c.Push))
 		}
@@ -159,7 +170,7 @@ func (s *serveCmd) apply(g *gateway.Gateway, operators *apiServer, streams *list
 			g.SetAccess(rules)
 			log.Info("access table read again", "lines", len(rules))
 		}
-		if err := follow(g, c, running, log); err != nil {
+		if err := followLowest(g, c, running, log); err != nil {
 			return err
 		}
 		if err := operators.follow(c.API, running.API, log); err != nil {

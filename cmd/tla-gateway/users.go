@@ -1,11 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 
 	"tlagate/cmd/internal/cli"
@@ -50,7 +50,7 @@ func (c config) users(trace *trail.Trail, devices *trust.Trust, log *slog.Logger
 		return u, nil
 	}
 	var err error
-	if u.Mark, err = trail.Marks(string(c.PersonKey.File), string(c.PersonKey.WrappingKey), log); err != nil {
+	if u.Mark, err = trail.Marks(c.PersonKey, log); err != nil {
 		return u, err
 	}
 	u.Persons, err = trust.Open(trace.Trust(c.Persons.Config(devices, log)))
@@ -79,13 +79,31 @@ func (p *personsSection) tooLong(store *trust.Trust) (errs []error) {
 	return errs
 }
 
-// runUsers keeps the trust store of persons up to date until ctx ends.
-func runUsers(u gateway.Users) func(context.Context) {
-	return func(ctx context.Context) {
-		if u.Persons != nil {
-			_ = u.Persons.Run(ctx)
-		}
+// usersFollow puts other sections user, persons and person_key in force.
+type usersFollow struct {
+	trace   *trail.Trail
+	devices *trust.Trust
+	running *cli.PersonsRun
+	log     *slog.Logger
+	now     gateway.Users
+}
+
+// next returns what the sections say now; changed is false if they say what they said.
+func (f *usersFollow) next(c, running config) (u gateway.Users, changed bool, err error) {
+	if reflect.DeepEqual(c.Persons, running.Persons) && c.PersonKey == running.PersonKey {
+		u = f.now
+		u.Rule = c.User.Rule()
+		return u, !reflect.DeepEqual(c.User, running.User), nil
 	}
+	u, err = c.users(f.trace, f.devices, f.log)
+	return u, err == nil, err
+}
+
+func (f *usersFollow) set(g *gateway.Gateway, u gateway.Users) {
+	g.SetUsers(u)
+	f.running.Set(u.Persons)
+	f.now = u
+	f.log.Info("who has to prove who they are read again", "users", modes(u.Rule), "persons", u.Persons != nil)
 }
 
 // users says who has to prove who they are, and by what this gateway can tell.
@@ -155,7 +173,7 @@ func (r *report) personKey(c config) {
 			"tla-gateway person-key new")
 		return
 	}
-	if _, err := trail.Marks(string(c.PersonKey.File), string(c.PersonKey.WrappingKey), slog.Default()); err != nil {
+	if _, err := trail.Marks(c.PersonKey, slog.Default()); err != nil {
 		r.problem(err)
 		return
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"reflect"
 	"sync"
@@ -35,14 +36,21 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 	if err := cfg.becomeOwner(c.Config); err != nil {
 		return err
 	}
-	return cfg.FetchBundle(app, cfg.Trust, cfg.Client, cfg.Possible,
+	return cfg.FetchBundle(app, cfg.Trust, cfg.Client, cfg.usable,
 		bundle.Way{Gateway: c.Gateway, Dial: cfg.Dial, Hybrids: cfg.Hybrids(nil)})
 }
 
 // checkSeal refuses settings that the bundle decides.
 func (c config) checkSeal() error {
 	return c.Check(c.Trust, seal.Setting{Name: "gateways", Set: len(c.Gateways) > 0},
-		seal.Setting{Name: "access", Set: !c.Access.empty()}, seal.Setting{Name: "limits", Set: c.Limits != limits{}})
+		seal.Setting{Name: "access", Set: !c.Access.empty()}, seal.Setting{Name: "limits", Set: c.Limits != limits{}},
+		seal.Setting{Name: "user", Set: !c.User.isZero()},
+		seal.Setting{Name: "persons (anchors, intermediates, crls, ocsp, mapping)", Set: c.Persons.NamesCAs()})
+}
+
+// usable returns why this PdT cannot work with what a bundle says; nil = it can.
+func (c config) usable(b *bundle.Content) error {
+	return errors.Join(c.withBundle(b).checkUsers(), c.Possible(b))
 }
 
 func (a access) empty() bool { return len(a.Practices)+len(a.TLAs) == 0 }
@@ -61,7 +69,7 @@ func (c config) withBundle(b *bundle.Content) config {
 	if c.Limits.Absolute == 0 {
 		c.Limits.Absolute = time.Duration(b.Limits.Absolute)
 	}
-	return c
+	return c.withUsers(b)
 }
 
 // device keeps the bundle of a running service up to date; nil = there is none.
@@ -75,6 +83,7 @@ type device struct {
 	old     atomic.Bool // the program must be started again, once there is no session
 	trust   *trust.Trust
 	service *pdt.Service
+	users   *usersFollow
 
 	mu sync.Mutex // one refresh at a time
 }
@@ -108,10 +117,18 @@ func (d *device) connect(s *pdt.Config) {
 }
 
 // applyTo sets what a new bundle is applied to. It is called before run.
-func (d *device) applyTo(trust *trust.Trust, service *pdt.Service) {
+func (d *device) applyTo(trust *trust.Trust, service *pdt.Service, users *usersFollow) {
 	if d != nil {
-		d.trust, d.service = trust, service
+		d.trust, d.service, d.users = trust, service, users
 	}
+}
+
+// with returns a configuration with what the bundle of now adds; d may be nil.
+func (d *device) with(c config) config {
+	if d == nil {
+		return c
+	}
+	return c.withBundle(d.Content())
 }
 
 // run refreshes the bundle hourly, and when a gateway is reached. The error is a *bundle.Broken: the service must stop.
@@ -165,11 +182,16 @@ func (d *device) outdated(ctx context.Context, gateway string) error {
 	return err
 }
 
-// apply puts anchors, ARLs and access table of a new bundle in force; the rest takes a restart.
+// apply puts anchors, ARLs, access table and who has to prove who they are of a new bundle in force; the rest takes a
+// restart.
 func (d *device) apply(c *bundle.Content) error {
 	next := d.cfg
 	if d.cfg.Sealed {
 		next.Access = access(c.Access)
+		next.User, next.Persons = userSection{}, next.Persons.Kept()
+		if err := d.users.follow(next.withUsers(c), d.service); err != nil {
+			return err
+		}
 	}
 	table, err := next.Access.table()
 	if err != nil {

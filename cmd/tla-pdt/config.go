@@ -34,7 +34,7 @@ type config struct {
 	Heartbeat  time.Duration `yaml:"heartbeat"`
 	Limits     limits        `yaml:"limits"`
 	Audit      cli.Path      `yaml:"audit"`
-	PersonKey  personKey     `yaml:"person_key"` // by which the trace marks persons; "" = it says of nobody who they are
+	PersonKey  cli.PersonKey `yaml:"person_key"` // by which the trace marks persons; "" = it says of nobody who they are
 	Renewal    enrol.Section `yaml:"renewal"`
 	cli.Proxy  `yaml:",inline"`
 	cli.Hybrid `yaml:",inline"`
@@ -81,8 +81,10 @@ func defaultStatus() string {
 
 func (c config) check() error {
 	_, table := c.Access.table()
-	errs := []error{address.Servers("gateways", c.Gateways.Texts()), table, c.Driver.check(), c.Renewal.Check(),
-		cli.CheckUsers(c.User.Rule(), c.Persons, !c.User.who().Empty())}
+	errs := []error{address.Servers("gateways", c.Gateways.Texts()), table, c.Driver.check(), c.Renewal.Check()}
+	if c.Bundle == "" { // else the file alone does not say all
+		errs = append(errs, c.checkUsers())
+	}
 	for _, d := range []struct {
 		name  string
 		value time.Duration

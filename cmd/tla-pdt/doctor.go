@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 
 	"tlagate/cmd/internal/cli"
@@ -57,7 +58,8 @@ func (c config) unusable(d doctor.Device, loaded error) error {
 	if err != nil || !cli.Usable(loaded) {
 		return nil
 	}
-	return pdt.CheckGateways(c.withBundle(content).Gateways.Texts())
+	whole := c.withBundle(content)
+	return errors.Join(pdt.CheckGateways(whole.Gateways.Texts()), whole.checkUsers())
 }
 
 // dialled returns the gateways of the file, or of the bundle; a bundle that cannot be used has a finding of its own.

@@ -44,7 +44,7 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	device.Hybrids = c.Hybrids(trace.Hybrids)
 	return trace.Enrolment(func() error {
 		return e.Command.Run(app, device, usual, enrol.English("tla-pdt", "Next: start tla-pdt."),
-			c.FirstBundle(app, c.Trust, c.Client, c.Possible, bundle.Way{Dial: c.Dial, Hybrids: device.Hybrids}))
+			c.FirstBundle(app, c.Trust, c.Client, c.usable, bundle.Way{Dial: c.Dial, Hybrids: device.Hybrids}))
 	})
 }
 

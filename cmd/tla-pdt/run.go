@@ -43,7 +43,7 @@ func (c *runCmd) Run(app *cli.App) error {
 		defer d.client.Close()
 		defer d.server.Close()
 		app.Follow(cli.Live{Config: c.Config, Apply: c.apply(d, cfg, app.Log), Trust: d.trust,
-			Keys: []*cli.Keys{d.client, d.server}})
+			Keys: []*cli.Keys{d.client, d.server}, Persons: d.users.running})
 		return d.serve(app)
 	})
 }
@@ -52,7 +52,7 @@ func (c *runCmd) Run(app *cli.App) error {
 type daemon struct {
 	client, server *cli.Keys
 	trust          *trust.Trust
-	users          pdt.Users
+	users          *usersFollow
 	service        *pdt.Service
 	driver         func(context.Context) error // serves the driver of the readers
 	renew          func(context.Context) error
@@ -73,7 +73,7 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if err := cfg.CheckKeys(cfg.Client, cfg.Server); err != nil {
 		return nil, err
 	}
-	kept, err := cfg.Open(cfg.Trust, d.client.Certificate, cfg.Possible, trace.Bundle, log)
+	kept, err := cfg.Open(cfg.Trust, d.client.Certificate, cfg.usable, trace.Bundle, log)
 	if err != nil {
 		return nil, err
 	}
@@ -82,10 +82,13 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 		return nil, err
 	}
 	cfg = cfg.withBundle(content)
+	if err := cfg.checkUsers(); err != nil {
+		return nil, err
+	}
 	if d.trust, err = cfg.OpenTrust(cfg.Trust, content, trace.Trust, log); err != nil {
 		return nil, err
 	}
-	if d.users, err = cfg.users(trace, d.trust, log); err != nil {
+	if d.users, err = cfg.openUsers(trace, d.trust, log); err != nil {
 		return nil, err
 	}
 	renewer, renew, err := cfg.renewer(d, trace, log)
@@ -103,8 +106,8 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if service.Readers, d.driver, err = cfg.Driver.open(log); err != nil {
 		return nil, err
 	}
-	service.Users = d.users
-	mark, err := trail.Marks(string(cfg.PersonKey.File), string(cfg.PersonKey.WrappingKey), log)
+	service.Users = d.users.now
+	mark, err := trail.Marks(cfg.PersonKey, log)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +119,7 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if d.service, err = pdt.New(service); err != nil {
 		return nil, err
 	}
-	d.bundle.applyTo(d.trust, d.service)
+	d.bundle.applyTo(d.trust, d.service, d.users)
 	return d, nil
 }
 
@@ -126,7 +129,7 @@ func (d *daemon) serve(app *cli.App) error {
 	defer stop()
 	app.LogCrypto(d.trust)
 	var parts sync.WaitGroup
-	all := []func(context.Context) error{d.trust.Run, d.runUsers, d.driver, d.service.Run, d.renew, d.bundle.run}
+	all := []func(context.Context) error{d.trust.Run, d.users.running.Run, d.driver, d.service.Run, d.renew, d.bundle.run}
 	failed := make([]error, len(all))
 	for i, part := range all {
 		parts.Go(func() { defer stop(); failed[i] = withoutStop(part(ctx)) })
@@ -136,7 +139,7 @@ func (d *daemon) serve(app *cli.App) error {
 }
 
 // apply returns a function that reads the configuration again and puts in force what may change in a running service:
-// the access table.
+// who has to prove who they are, and the access table.
 func (c *runCmd) apply(d *daemon, running config, log *slog.Logger) func() error {
 	return func() error {
 		cfg, err := c.load()
@@ -147,6 +150,14 @@ func (c *runCmd) apply(d *daemon, running config, log *slog.Logger) func() error
 		if err != nil {
 			return err
 		}
+		whole := d.bundle.with(cfg)
+		if err := whole.checkUsers(); err != nil {
+			return err
+		}
+		if err := d.users.follow(whole, d.service); err != nil {
+			return err
+		}
+		running.User, running.Persons = cfg.User, cfg.Persons
 		if !reflect.DeepEqual(cfg.Access, running.Access) {
 			d.service.SetAccess(table)
 			log.Info("access table read again", "practices", len(table.Practices), "tlas", len(table.TLAs))

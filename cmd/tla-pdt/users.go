@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
+	"sync"
 
+	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/doctor"
 	"tlagate/cmd/internal/trail"
@@ -21,13 +24,38 @@ type userSection struct {
 	Professions []string `yaml:"professions"` // likewise, by their profession; both empty = every one who passes
 }
 
-// personKey names the key by which the trace marks persons.
-type personKey struct {
-	File        cli.Path `yaml:"file"`         // mode 0600; "" = no person is in the trace
-	WrappingKey cli.Path `yaml:"wrapping_key"` // as in client
+func (u userSection) who() user.Who { return user.Who{Persons: u.Persons, Professions: u.Professions} }
+
+func (u userSection) isZero() bool { return u.Mode == "" && len(u.Practices) == 0 && u.who().Empty() }
+
+func (c config) checkUsers() error {
+	return cli.CheckUsers(c.User.Rule(), c.Persons, !c.User.who().Empty())
 }
 
-func (u userSection) who() user.Who { return user.Who{Persons: u.Persons, Professions: u.Professions} }
+// withUsers fills in from a bundle what the file leaves out of who has to prove who they are, and by what.
+func (c config) withUsers(b *bundle.Content) config {
+	if c.User.isZero() {
+		c.User = userSection{User: cli.User{Mode: b.User.Mode, Practices: b.User.Practices}, Persons: b.User.Persons,
+			Professions: b.User.Professions}
+	}
+	switch {
+	case c.Persons.NamesCAs():
+	case b.Persons.IsZero():
+		c.Persons = nil
+	default:
+		c.Persons = personsOf(b.Persons, c.Persons.Kept())
+	}
+	return c
+}
+
+// personsOf returns the section persons of a bundle, which was checked; where things are kept, kept says.
+func personsOf(b bundle.Persons, kept *cli.Persons) *cli.Persons {
+	m := b.Mapping
+	kept.Mapping = cli.Mapping{Identifier: m.Identifier, Form: m.Form, Profession: m.Profession, Policies: m.Policies}
+	kept.OCSP.Responders, kept.CRLs = b.Sources.OCSP, cli.PathsOf(b.Sources.CRLs)
+	kept.Known, kept.KnownCAs, _ = b.CAs()
+	return kept
+}
 
 // users opens the trust store of persons, if there is one.
 func (c config) users(trace *trail.Trail, devices *trust.Trust, log *slog.Logger) (pdt.Users, error) {
@@ -42,13 +70,46 @@ func (c config) users(trace *trail.Trail, devices *trust.Trust, log *slog.Logger
 	return u, nil
 }
 
-// runUsers keeps the trust store of persons up to date until ctx ends.
-func (d *daemon) runUsers(ctx context.Context) error {
-	if d.users.Persons == nil {
-		<-ctx.Done()
+// usersFollow has the sections user and persons in force, and puts others in their place.
+type usersFollow struct {
+	trace   *trail.Trail
+	devices *trust.Trust
+	running *cli.PersonsRun
+	log     *slog.Logger
+
+	mu      sync.Mutex // protects the rest
+	persons *cli.Persons
+	user    userSection
+	now     pdt.Users
+}
+
+func (c config) openUsers(trace *trail.Trail, devices *trust.Trust, log *slog.Logger) (*usersFollow, error) {
+	now, err := c.users(trace, devices, log)
+	return &usersFollow{trace: trace, devices: devices, running: cli.NewPersonsRun(now.Persons), log: log,
+		user: c.User, persons: c.Persons, now: now}, err
+}
+
+// follow puts what c says in force, if that is something else.
+func (f *usersFollow) follow(c config, s *pdt.Service) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	same := reflect.DeepEqual(c.Persons, f.persons)
+	if same && reflect.DeepEqual(c.User, f.user) {
 		return nil
 	}
-	return d.users.Persons.Run(ctx)
+	next := f.now
+	next.Rule, next.Who = c.User.Rule(), c.User.who()
+	if !same {
+		var err error
+		if next, err = c.users(f.trace, f.devices, f.log); err != nil {
+			return err
+		}
+	}
+	s.SetUsers(next)
+	f.running.Set(next.Persons)
+	f.user, f.persons, f.now = c.User, c.Persons, next
+	f.log.Info("who has to prove who they are read again", "persons", next.Persons != nil)
+	return nil
 }
 
 // usersCheck checks by what the users of terminals can be told.
@@ -57,6 +118,9 @@ func (c config) usersCheck(d doctor.Device) doctor.Check {
 }
 
 func (c config) usersFinding(d doctor.Device) doctor.Finding {
+	if content, err := d.Content(); err == nil { // else a bundle that cannot be used has a finding of its own
+		c = c.withBundle(content)
+	}
 	rule := c.User.Rule()
 	switch {
 	case c.Persons == nil && !rule.Has(user.Tell):
@@ -84,7 +148,7 @@ func (c config) usersFinding(d doctor.Device) doctor.Finding {
 			first = a.Cert.NotAfter
 		}
 	}
-	if rule.Has(user.Require) {
+	if rule.Has(user.Require) || !c.User.who().Empty() {
 		return doctor.Good("a proof of who uses the terminal is demanded; anchors of persons until %s",
 			stamp.Day(first))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"encoding/pem"
@@ -55,6 +56,15 @@ type order struct {
 	Sources    bundle.Sources `yaml:"sources"`
 	Crypto     pki.Crypto     `yaml:"crypto"`
 	Policy     orderFile      `yaml:"policy"`
+	User       bundle.User    `yaml:"user"`
+	Persons    orderPersons   `yaml:"persons"`
+}
+
+type orderPersons struct {
+	Anchors       []orderFile    `yaml:"anchors"`
+	Intermediates []cli.Path     `yaml:"intermediates"`
+	Sources       bundle.Sources `yaml:"sources"`
+	Mapping       bundle.Mapping `yaml:"mapping"`
 }
 
 type orderAnchor struct {
@@ -99,11 +109,11 @@ func (c *bundleSignCmd) content() (*bundle.Content, error) {
 	content := &bundle.Content{Format: bundle.Format, MinVersion: o.MinVersion, For: o.For,
 		Issued: o.Issued, ValidUntil: o.ValidUntil,
 		Gateways: o.Gateways.Texts(), PdTs: o.PdTs, Access: o.Access, Limits: o.Limits, Sources: o.Sources,
-		Crypto: o.Crypto}
+		Crypto: o.Crypto, User: o.User, Persons: bundle.Persons{Sources: o.Persons.Sources, Mapping: o.Persons.Mapping}}
 	if content.Issued.IsZero() {
 		content.Issued = time.Now().UTC().Truncate(time.Second)
 	}
-	for _, add := range []func(*bundle.Content) error{o.addAnchors, o.addARLs, o.addPolicy} {
+	for _, add := range []func(*bundle.Content) error{o.addAnchors, o.addARLs, o.addPolicy, o.addPersons} {
 		if err := add(content); err != nil {
 			return nil, err
 		}
@@ -118,8 +128,33 @@ func (o order) addAnchors(c *bundle.Content) error {
 			return err
 		}
 		for _, cert := range certs {
-			text := pem.EncodeToMemory(&pem.Block{Type: pemfile.Certificate, Bytes: cert.Raw})
-			c.Anchors = append(c.Anchors, bundle.Anchor{PEM: string(text), Practices: a.Practices})
+			c.Anchors = append(c.Anchors, bundle.Anchor{PEM: textOf(cert), Practices: a.Practices})
+		}
+	}
+	return nil
+}
+
+func textOf(cert *x509.Certificate) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: pemfile.Certificate, Bytes: cert.Raw}))
+}
+
+// addPersons adds the CAs of persons.
+func (o order) addPersons(c *bundle.Content) error {
+	add := func(to *[]string, file cli.Path) error {
+		certs, err := pki.ReadCertificates(string(file))
+		for _, cert := range certs {
+			*to = append(*to, textOf(cert))
+		}
+		return err
+	}
+	for _, a := range o.Persons.Anchors {
+		if err := add(&c.Persons.Anchors, a.File); err != nil {
+			return err
+		}
+	}
+	for _, file := range o.Persons.Intermediates {
+		if err := add(&c.Persons.Intermediates, file); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -45,9 +45,16 @@ func (t *Trust) JudgePerson(leaf *x509.Certificate) (*Person, *Verdict, error) {
 	return t.person(leaf, circumstances{online: true, person: true})
 }
 
-// RecheckPerson judges a person who passed again, with the present data and time. It never waits for the network.
-func (t *Trust) RecheckPerson(p *Person) error {
-	_, _, err := t.person(p.Certificate, circumstances{person: true})
+// RecheckPerson judges a person who passed again, by the store of now, which may be another one, with the present data
+// and time. It never waits for the network. t nil = nobody can be judged any more.
+func RecheckPerson(t *Trust, p *Person) error {
+	if t == nil {
+		return &pki.Refusal{Reason: pki.UserStatus, Subject: aPerson, Detail: "no CA of persons is configured any more"}
+	}
+	again, _, err := t.person(p.Certificate, circumstances{person: true})
+	if err == nil && again.ID != p.ID {
+		err = &pki.Refusal{Reason: pki.BadIdentity, Subject: aPerson, Detail: "by the mapping of now it names somebody else"}
+	}
 	return err
 }
 

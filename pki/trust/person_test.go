@@ -49,12 +49,12 @@ func TestC2Person(t *testing.T) {
 	require.Equal(t, leaf, p.Certificate)
 	require.Len(t, p.Chain, 3)
 	require.Equal(t, leaf.NotAfter, p.NotAfter)
-	require.NoError(t, store.RecheckPerson(p))
+	require.NoError(t, trust.RecheckPerson(store, p))
 
 	w.Issuing.Revoke(leaf)
 	w.WriteCRLs(w.Files)
 	store.Reload()
-	require.Equal(t, pki.Revoked, pki.ReasonOf(store.RecheckPerson(p)))
+	require.Equal(t, pki.Revoked, pki.ReasonOf(trust.RecheckPerson(store, p)))
 }
 
 // personRow is a person's certificate, or the judge's store, with one defect.
@@ -250,7 +250,7 @@ func TestC2PersonByOCSP(t *testing.T) {
 	p, err := store.VerifyPerson(leaf)
 	require.NoError(t, err)
 	asked := server.Asked()
-	require.NoError(t, store.RecheckPerson(p))
+	require.NoError(t, trust.RecheckPerson(store, p))
 	require.Equal(t, asked, server.Asked(), "nobody waits in a recheck")
 	for _, f := range store.Freshness() {
 		keepsToItself(t, leaf, f.Source)
@@ -305,7 +305,7 @@ func TestC2DevicesCAVouchesForNoPerson(t *testing.T) {
 
 	pkitest.WriteCertificates(t, devices.Files.Anchor, devices.Root.Cert, w.Root.Cert)
 	store.Reload()
-	require.Equal(t, pki.NameSpace, pki.ReasonOf(judge.RecheckPerson(p)))
+	require.Equal(t, pki.NameSpace, pki.ReasonOf(trust.RecheckPerson(judge, p)))
 	_, err = trust.Open(w.Config)
 	require.Equal(t, pki.NameSpace, pki.ReasonOf(err))
 	require.ErrorContains(t, err, w.Files.Anchor)
@@ -319,6 +319,7 @@ func TestPersonRules(t *testing.T) {
 		"profession": func(r *trust.PersonRules) { r.Profession = "profession" },
 		"form":       func(r *trust.PersonRules) { r.Form = "" },
 		"missing":    func(r *trust.PersonRules) { r.Form = "8[0-9" },
+		"unexpected": func(r *trust.PersonRules) { r.Form = "8[0-9]{11})|(.*" },
 		"invalid":    func(r *trust.PersonRules) { r.Policies = []string{"1.x"} },
 	} {
 		w := persons(t)

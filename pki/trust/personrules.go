@@ -70,12 +70,18 @@ const (
 	maxPersonText = 128
 )
 
+// Check returns everything that is wrong with the rules.
+func (r PersonRules) Check() error {
+	_, err := r.read()
+	return err
+}
+
 // read returns the rules as they are applied, or everything that is wrong with them.
 func (r PersonRules) read() (*personMap, error) {
 	m := &personMap{devices: r.Devices}
 	var idErr, formErr, professionErr error
 	m.identifier, idErr = attributeOID(r.Identifier)
-	if m.form, formErr = regexp.Compile(`^(?:` + r.Form + `)$`); r.Form == "" {
+	if m.form, formErr = wholly(r.Form); r.Form == "" {
 		formErr = errors.New("they name no form of the identifier")
 	}
 	if r.Profession != "" {
@@ -90,6 +96,15 @@ func (r PersonRules) read() (*personMap, error) {
 		return nil, fmt.Errorf("cannot use the rules of whom a certificate names: %w", err)
 	}
 	return m, nil
+}
+
+// wholly returns a form that the whole text must match. It is compiled by itself first: one that closes the group would
+// be open at both ends.
+func wholly(form string) (*regexp.Regexp, error) {
+	if _, err := regexp.Compile(form); err != nil {
+		return nil, err
+	}
+	return regexp.Compile(`^(?:` + form + `)$`)
 }
 
 // attributeOID returns the OID of an attribute that is named by a word or by its OID.

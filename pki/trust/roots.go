@@ -111,8 +111,11 @@ func (r *roots) equal(o *roots) bool {
 }
 
 func (t *Trust) loadRoots() (*roots, error) {
-	r := &roots{profile: t.cfg.Profile, anchors: slices.Clone(t.cfg.Known)}
+	r := &roots{profile: t.cfg.Profile, anchors: slices.Clone(t.cfg.Known), intermediates: slices.Clone(t.cfg.KnownCAs)}
 	var errs []error
+	for _, c := range slices.Concat(certsOf(r.anchors), r.intermediates) {
+		errs = append(errs, t.checkNotOfDevices(c, "bundle"))
+	}
 	for _, a := range t.cfg.Anchors {
 		certs, err := t.loadCAs(a.File)
 		errs = append(errs, err)
@@ -154,12 +157,20 @@ func (t *Trust) loadCAs(file string) ([]*x509.Certificate, error) {
 			return nil, &pki.Refusal{Reason: pki.NotCA, Subject: file,
 				Detail: fmt.Sprintf("%s is no CA", describe.Name(c.Subject.CommonName))}
 		}
-		if t.persons != nil && t.persons.isDevices(c) {
-			return nil, &pki.Refusal{Reason: pki.NameSpace, Subject: file, Detail: fmt.Sprintf(
-				"%s is a CA of components here, and vouches for no person", describe.Name(c.Subject.CommonName))}
+		if err := t.checkNotOfDevices(c, file); err != nil {
+			return nil, err
 		}
 	}
 	return certs, nil
+}
+
+// checkNotOfDevices refuses a CA of components in a store of persons.
+func (t *Trust) checkNotOfDevices(ca *x509.Certificate, where string) error {
+	if t.persons == nil || !t.persons.isDevices(ca) {
+		return nil
+	}
+	return &pki.Refusal{Reason: pki.NameSpace, Subject: where, Detail: fmt.Sprintf(
+		"%s is a CA of components here, and vouches for no person", describe.Name(ca.Subject.CommonName))}
 }
 
 // leadsToAnchor reports whether good signatures lead from a CA to an anchor; nothing else about it is judged.

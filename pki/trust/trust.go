@@ -56,16 +56,17 @@ type Revocation = revocation.Config
 
 // Config names the files and URLs of a trust store.
 type Config struct {
-	Anchors       []AnchorFile     // at least one, here or in Known
-	Known         []Anchor         // anchors without a file, beside those; for a device that has no file yet
-	Intermediates []string         // PEM files of issuing CAs, optional (peers send theirs)
-	Profile       Profile          // what is demanded; zero = RGS
-	Persons       PersonRules      // of the profile Persons: how certificates name persons
-	Production    bool             // refuse CAs whose name begins with TEST
-	Crypto        pki.Crypto       // what links take; zero = everything on the list
-	Clock         func() time.Time // nil = time.Now
-	Poll          time.Duration    // how often files are examined for changes; 0 = 1 s
-	Log           *slog.Logger     // nil = discard
+	Anchors       []AnchorFile        // at least one, here or in Known
+	Known         []Anchor            // anchors without a file, beside those; for a device that has no file yet
+	Intermediates []string            // PEM files of issuing CAs, optional (peers send theirs)
+	KnownCAs      []*x509.Certificate // issuing CAs without a file, beside those
+	Profile       Profile             // what is demanded; zero = RGS
+	Persons       PersonRules         // of the profile Persons: how certificates name persons
+	Production    bool                // refuse CAs whose name begins with TEST
+	Crypto        pki.Crypto          // what links take; zero = everything on the list
+	Clock         func() time.Time    // nil = time.Now
+	Poll          time.Duration       // how often files are examined for changes; 0 = 1 s
+	Log           *slog.Logger        // nil = discard
 
 	// Revocation says where revocation data comes from. Open sets RFC5280, Persons, Clock, Poll, Log, Stop, Anchors and
 	// Issuers.

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -63,6 +64,7 @@ func signers(t testing.TB) map[string]func(digest [32]byte) ([]byte, crypto.Sign
 			return s, rsaKey
 		}
 	}
+	list["no: a long RSA"] = longRSA
 	for name, curve := range map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(),
 		"no: P-521": elliptic.P521()} {
 		key, err := ecdsa.GenerateKey(curve, rand.Reader)
@@ -75,6 +77,23 @@ func signers(t testing.TB) map[string]func(digest [32]byte) ([]byte, crypto.Sign
 	}
 	return list
 }
+
+// longRSA signs by PKCS#1 v1.5 with a key of 4484 bits, whose primes are Mersenne's.
+func longRSA(digest [32]byte) ([]byte, crypto.Signer) {
+	one := big.NewInt(1)
+	p := new(big.Int).Sub(new(big.Int).Lsh(one, 2203), one)
+	q := new(big.Int).Sub(new(big.Int).Lsh(one, 2281), one)
+	key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: 65537}}
+	phi := new(big.Int).Mul(p.Sub(p, one), q.Sub(q, one))
+	key.D = new(big.Int).ModInverse(big.NewInt(65537), phi)
+	info := append(sha256Info, digest[:]...)
+	padded := append([]byte{0, 1}, bytes.Repeat([]byte{0xFF}, key.Size()-len(info)-3)...)
+	padded = append(append(padded, 0), info...)
+	return new(big.Int).Exp(new(big.Int).SetBytes(padded), key.D, key.N).FillBytes(make([]byte, key.Size())), key
+}
+
+var sha256Info = []byte{0x30, 0x31, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
+	0x00, 0x04, 0x20}
 
 // made returns a proof by a P-256 key.
 func made(t testing.TB, s Statement) string {

@@ -138,10 +138,7 @@ func (l *Lease) Transmit(apdu []byte) ([]byte, error) {
 	return l.do(func() ([]byte, error) {
 		defer clear(own)
 		answer, err := l.transmit(own)
-		if err == nil && len(answer) < session.MinResponse {
-			err = session.ErrCardLost
-		}
-		if err == nil {
+		if err = short(answer, err); err == nil {
 			l.declines.none()
 		}
 		return answer, err
@@ -169,8 +166,17 @@ func (l *Lease) Verify(command *pin.Command) ([]byte, error) {
 			return nil, session.ErrCardLost
 		}
 		defer command.Wipe()
-		return l.card.Transmit(command.APDU())
+		sw, err := l.card.Transmit(command.APDU())
+		return sw, alone(sw, short(sw, err))
 	})
+}
+
+// alone returns err, or that what a VERIFY was answered is more than a status word.
+func alone(sw []byte, err error) error {
+	if err == nil && len(sw) != session.MinResponse {
+		err = fmt.Errorf("cannot have the PIN verified: %d octets were answered, want a status word", len(sw))
+	}
+	return err
 }
 
 // Reset implements session.Card. PC/SC powers a card that was powered off again at once: only what it had allowed is

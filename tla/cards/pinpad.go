@@ -2,7 +2,6 @@ package cards
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"tlagate/tla/pin"
 )
@@ -57,8 +56,5 @@ func (l *Lease) Pad() (code uint32, err error) {
 // VerifyOnPad has the user enter the PIN at the reader, whose pad has that control code.
 func (l *Lease) VerifyOnPad(code uint32, header [4]byte, f pin.Format) ([]byte, error) {
 	sw, err := l.do(func() ([]byte, error) { return l.card.Control(code, verifyStructure(header, f)) })
-	if err == nil && len(sw) != 2 {
-		err = fmt.Errorf("cannot use the reader's PIN pad: it answered %d octets, want a status word", len(sw))
-	}
-	return sw, err
+	return sw, alone(sw, err)
 }

@@ -78,8 +78,8 @@ func (k *Key) readCertificate() error {
 	if err != nil {
 		return err
 	}
-	if k.Certificate, err = x509.ParseCertificate(text); err != nil {
-		return fmt.Errorf("cannot read the certificate on the card: %w", err)
+	if k.Certificate, err = x509.ParseCertificate(text); err != nil { // whose error may quote a name in it
+		return errors.New("cannot read the certificate on the card: it cannot be parsed")
 	}
 	const not = x509.KeyUsageContentCommitment | x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	if use := k.Certificate.KeyUsage; use&x509.KeyUsageDigitalSignature == 0 || use&not != 0 {

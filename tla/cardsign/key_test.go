@@ -5,11 +5,15 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
+	"math/big"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -168,6 +172,24 @@ func TestC2ACardThatAnswersNonsense(t *testing.T) {
 			require.NotErrorIs(t, err, cardsign.ErrNoApplication)
 		})
 	}
+}
+
+// TestC2NoErrorNamesTheHolder: what crypto/x509 cannot read of a certificate it quotes, and errors come into the log.
+func TestC2NoErrorNamesTheHolder(t *testing.T) {
+	good := signtest.PIV(t, signtest.ECKey(t, elliptic.P256()))
+	name := append([]byte{0x30, 0x12, 0x86, 0x10}, "http://[SPECIMEN"...)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: name}}}
+	key := signtest.ECKey(t, elliptic.P256())
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	_, err = x509.ParseCertificate(der)
+	require.ErrorContains(t, err, "SPECIMEN", "the test shows nothing")
+	value := append([]byte{0x70, 0x82, byte(len(der) >> 8), byte(len(der))}, der...)
+	object := append([]byte{0x53, 0x82, byte(len(value) >> 8), byte(len(value))}, value...)
+	_, err = cardsign.Find(answering{reader{good}, 0xCB, append(object, 0x90, 0x00)}, apps(t, piv))
+	require.ErrorContains(t, err, "certificate")
+	require.NotContains(t, err.Error(), "SPECIMEN")
 }
 
 // answering is a card that answers one instruction so.

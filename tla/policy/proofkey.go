@@ -138,10 +138,9 @@ func (k *proofKeys) judge(c command, v Verdict, refuse [2]byte) Verdict {
 
 // note takes in what a command has changed.
 func (k *proofKeys) note(c command, response []byte, err error) {
-	done := err == nil && succeeded(response)
 	switch {
 	case c.ins|1 == oddManageEnvironment:
-		k.environment(c, done)
+		k.environment(c, err == nil && string(response) == "\x90\x00")
 	case c.hides():
 		k.forget()
 	case c.ins == insSelect && (err != nil || !failed(response)):
@@ -151,11 +150,12 @@ func (k *proofKeys) note(c command, response []byte, err error) {
 	}
 }
 
-// environment takes in a MANAGE SECURITY ENVIRONMENT. Only SET, in clear and well-formed, tells of a key.
+// environment takes in a MANAGE SECURITY ENVIRONMENT. Only SET for what a private key does, in clear, well-formed and
+// answered without a warning, tells of a key: one that is set to verify with (81) or for messages leaves it.
 func (k *proofKeys) environment(c command, done bool) {
-	const set = 0x01 // the low digit of P1
+	const set = 0x41 // P1
 	channel := c.channel()
-	if c.p1&0x0F != set || c.ins != oddManageEnvironment&^1 || c.secure() || c.proprietary() {
+	if c.p1 != set || c.ins != oddManageEnvironment&^1 || c.secure() || c.proprietary() {
 		delete(k.other, channel)
 		return
 	}

@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 
+	"tlagate/keys"
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
 	"tlagate/session/user"
@@ -44,6 +47,23 @@ type Persons struct {
 	Answers       Path            `yaml:"answers"`
 	Production    bool            `yaml:"production"`
 	Mapping       Mapping         `yaml:"mapping"`
+
+	Known    []trust.Anchor      `yaml:"-"` // anchors of a bundle
+	KnownCAs []*x509.Certificate `yaml:"-"` // the CAs below them
+}
+
+// NamesCAs reports whether the section itself says whom it trusts, and not only where things are kept; p may be nil.
+func (p *Persons) NamesCAs() bool {
+	return p != nil && (len(p.Anchors)+len(p.Intermediates)+len(p.CRLs) > 0 || !reflect.ValueOf(p.OCSP).IsZero() ||
+		!reflect.ValueOf(p.Mapping).IsZero())
+}
+
+// Kept returns what the section says of where things are kept, and what else it may say beside a bundle; p may be nil.
+func (p *Persons) Kept() *Persons {
+	if p == nil {
+		return &Persons{}
+	}
+	return &Persons{DenyList: p.DenyList, ARL: p.ARL, State: p.State, Answers: p.Answers, Production: p.Production}
 }
 
 // PersonsAnchor is one line of persons.anchors.
@@ -58,6 +78,17 @@ type Mapping struct {
 	Profession string   `yaml:"profession"`
 	Policies   []string `yaml:"policies"`
 }
+
+// PersonKey is the YAML section that names the key by which the trace marks persons:
+//
+//	person_key: {file: person.key, wrapping_key: "credential:tlagate-wrap"}
+type PersonKey struct {
+	File        Path `yaml:"file"`         // mode 0600; "" = no person is in the trace
+	WrappingKey Path `yaml:"wrapping_key"` // as in Identity
+}
+
+// Keys returns how the key is read and written.
+func (k PersonKey) Keys() keys.Config { return keys.Config{WrappingKey: string(k.WrappingKey)} }
 
 // Reads returns the files and URLs that the section names to be read; p may be nil.
 func (p *Persons) Reads() []Path {
@@ -87,7 +118,9 @@ func (p *Persons) Config(devices *trust.Trust, log *slog.Logger) trust.Config {
 		Profile: trust.Persons,
 		Persons: trust.PersonRules{Identifier: m.Identifier, Form: m.Form, Profession: m.Profession,
 			Policies: m.Policies, Devices: devices},
+		Known:         p.Known,
 		Intermediates: Texts(p.Intermediates),
+		KnownCAs:      p.KnownCAs,
 		Production:    p.Production,
 		Log:           log,
 		Revocation: revocation.Config{CRLs: Texts(p.CRLs), OCSP: revocation.OCSPConfig(p.OCSP),
@@ -116,7 +149,7 @@ func CheckUsers(rule user.Rule, p *Persons, named bool) error {
 			"(persons), or write user: {mode: %s}", user.Tell))
 	case p == nil && named:
 		errs = append(errs, errors.New("cannot let in by person or profession: name the CAs of persons (persons)"))
-	case p != nil && len(p.Anchors) == 0:
+	case p != nil && len(p.Anchors)+len(p.Known) == 0:
 		errs = append(errs, errors.New("persons.anchors is missing: name the root of the persons' PKI"))
 	}
 	return errors.Join(errs...)

@@ -21,6 +21,8 @@ type Live struct {
 	Trust  *trust.Trust
 	Keys   []*Keys
 
+	Persons *PersonsRun // nil = no person is verified
+
 	// Every is how often files are looked at; 0 = 1 s.
 	Every time.Duration
 }
@@ -33,6 +35,7 @@ func (a *App) Follow(l Live) {
 		mu.Lock()
 		defer mu.Unlock()
 		l.Trust.Reload()
+		l.Persons.Reload()
 		a.apply(l)
 		for _, k := range l.Keys {
 			k.ReloadOrLog(a.Log)

@@ -109,3 +109,12 @@ func Texts(paths []Path) []string {
 	}
 	return out
 }
+
+// PathsOf returns files and URLs that a configuration did not write.
+func PathsOf(texts []string) []Path {
+	var out []Path
+	for _, t := range texts {
+		out = append(out, Path(t))
+	}
+	return out
+}

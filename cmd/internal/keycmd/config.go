@@ -20,14 +20,21 @@ type certificates struct {
 	use, file string
 }
 
+// secret is the section person_key: a key without a certificate.
+type secret struct {
+	cli.PersonKey
+	use string
+}
+
 // holdings has the keys and certificates that a configuration file names.
 type holdings struct {
 	identities   []identity
+	secrets      []secret
 	certificates []certificates
 }
 
 // read looks through the configuration file of any of the programs. It knows sections by their keys: one with cert and
-// key is an identity; one with anchors or intermediates is about trust.
+// key is an identity; person_key is a secret; one with anchors or intermediates is about trust.
 func read(file string) (*holdings, error) {
 	var root map[string]any
 	if err := cli.LoadYAML(file, &root); err != nil {
@@ -62,6 +69,10 @@ func (h *holdings) section(node map[string]any, path string, at cli.Relative) {
 			Cert: at.Path(cert), Key: at.Key(keys.Spec(key)), WrappingKey: at.Path(text("wrapping_key")),
 		}})
 	}
+	if path == personKey && text("file") != "" {
+		h.secrets = append(h.secrets, secret{use: path, PersonKey: cli.PersonKey{File: at.Path(text("file")),
+			WrappingKey: at.Path(text("wrapping_key"))}})
+	}
 	if anchors, ok := node["anchors"].([]any); ok {
 		for i, a := range anchors {
 			if a, ok := a.(map[string]any); ok {
@@ -75,6 +86,9 @@ func (h *holdings) section(node map[string]any, path string, at cli.Relative) {
 		}
 	}
 }
+
+// personKey is the section of the key by which the trace marks persons.
+const personKey = "person_key"
 
 func (h *holdings) trusts(use string, file any, at cli.Relative) {
 	if name, ok := file.(string); ok && name != "" {

@@ -74,6 +74,11 @@ func (e *Erase) Run(app *cli.App) error {
 			return err
 		}
 	}
+	for _, s := range found.secrets {
+		if err := e.destroySecret(app.Stdout, s); err != nil {
+			return err
+		}
+	}
 	e.sayRevoke(app.Stdout, found)
 	return nil
 }
@@ -112,13 +117,20 @@ func (e *Erase) destroy(w io.Writer, i identity) error {
 			return err
 		}
 	}
+	return e.told(w, i.Key.File(), i.WrappingKey, func(c keys.Config) error { return keys.Erase(i.Key, c) })
+}
+
+func (e *Erase) destroySecret(w io.Writer, s secret) error {
+	return e.told(w, string(s.File), s.WrappingKey, func(c keys.Config) error { return c.EraseSecret(string(s.File)) })
+}
+
+// told has something destroyed, and says what was.
+func (e *Erase) told(w io.Writer, where string, wrapping cli.Path, destroy func(keys.Config) error) error {
 	told := false
-	err := keys.Erase(i.Key, keys.Config{
-		WrappingKey: string(i.WrappingKey), PIN: cli.AskPIN, CredentialStores: e.stores,
-		Event: func(event keys.Event) { told = told || event.Action != keys.Loaded; e.tell(w, event) },
-	})
+	err := destroy(keys.Config{WrappingKey: string(wrapping), PIN: cli.AskPIN, CredentialStores: e.stores,
+		Event: func(event keys.Event) { told = told || event.Action != keys.Loaded; e.tell(w, event) }})
 	if err == nil && !told {
-		fmt.Fprintln(w, fill(e.Words.Nothing, "where", i.Key.File()))
+		fmt.Fprintln(w, fill(e.Words.Nothing, "where", where))
 	}
 	return err
 }

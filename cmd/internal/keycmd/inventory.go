@@ -98,9 +98,11 @@ func Of(file string, now time.Time) ([]Entry, error) {
 	var list []Entry
 	for _, i := range found.identities {
 		list = append(list, i.entry(now))
-		if i.WrappingKey != "" {
-			list = append(list, i.wrapping())
-		}
+		list = append(list, wrapping(i.use, i.WrappingKey)...)
+	}
+	for _, s := range found.secrets {
+		list = append(list, s.entry())
+		list = append(list, wrapping(s.use, s.WrappingKey)...)
 	}
 	for _, c := range found.certificates {
 		list = append(list, c.entries(now)...)
@@ -121,20 +123,39 @@ func (i identity) entry(now time.Time) Entry {
 		e.Status = wrong + err.Error()
 	}
 	e.Hold(about, keyErr)
-	if keyErr == nil && about.Protection == keys.PlainFile && i.WrappingKey != "" {
-		e.Status = wrong + "the key is not encrypted, though wrapping_key is set"
-	}
+	e.demandWrapped(i.WrappingKey)
 	return e
 }
 
-// wrapping returns the entry of a wrapping key. Only the unit knows whether the key is there.
-func (i identity) wrapping() Entry {
-	e := Entry{Use: i.use + ".wrapping_key", Algorithm: "PBKDF2, AES-256", Where: string(i.WrappingKey),
-		Protection: string(keys.PlainFile), Exportable: true, Status: "in use"}
+// entry returns the entry of a key without a certificate: only its program can tell how old it is.
+func (s secret) entry() Entry {
+	e := Entry{Use: s.use, Algorithm: "HMAC-SHA-256", Status: inUse}
+	e.Hold(keys.InspectSecret(string(s.File)))
+	e.demandWrapped(s.WrappingKey)
+	return e
+}
+
+// demandWrapped marks a key that lies there in clear, though there is a wrapping key for it.
+func (e *Entry) demandWrapped(wrapping cli.Path) {
+	if !strings.HasPrefix(e.Status, wrong) && e.Protection == string(keys.PlainFile) && wrapping != "" {
+		e.Status = wrong + "the key is not encrypted, though wrapping_key is set"
+	}
+}
+
+const inUse = "in use"
+
+// wrapping returns the entry of a section's wrapping key, if it names one. Only the unit knows whether the key is
+// there.
+func wrapping(use string, where cli.Path) []Entry {
+	if where == "" {
+		return nil
+	}
+	e := Entry{Use: use + ".wrapping_key", Algorithm: "PBKDF2, AES-256", Where: string(where),
+		Protection: string(keys.PlainFile), Exportable: true, Status: inUse}
 	if strings.HasPrefix(e.Where, "credential:") {
 		e.Protection = Credential
 	}
-	return e
+	return []Entry{e}
 }
 
 func (c certificates) entries(now time.Time) []Entry {

@@ -158,6 +158,50 @@ func TestEraseTellsOfACredential(t *testing.T) {
 	require.Contains(t, out.String(), "NOT FOUND: wrapping key credential:tlagate-wrap")
 }
 
+// TestG2ThePersonKeyIsAKey: it is listed, and destroyed with the others (EL3), though it has no certificate.
+func TestG2ThePersonKeyIsAKey(t *testing.T) {
+	for protection, section := range map[string]string{
+		"file":           "person_key: {file: person.key}\n",
+		"encrypted file": "person_key: {file: person.key, wrapping_key: wrap2}\n",
+	} {
+		t.Run("G2 "+protection, func(t *testing.T) {
+			config, dir := device(t)
+			raw, err := os.ReadFile(config)
+			require.NoError(t, err)
+			write(t, dir, string(raw)+section)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "wrap2"), []byte(strings.Repeat("v", 40)), 0o600))
+			c := keys.Config{}
+			if protection != "file" {
+				c.WrappingKey = filepath.Join(dir, "wrap2")
+			}
+			file := filepath.Join(dir, "person.key")
+			require.NoError(t, c.WriteSecret(file, []byte("the marks")))
+			a, out := app("")
+			require.NoError(t, List(a, config, false, English))
+			require.Regexp(t, `(?m)^person_key +- +HMAC-SHA-256 +\S+person.key +`+protection+` .* in use$`, out.String())
+
+			erase := &Erase{Config: config, Yes: true, Running: func() error { return nil }, Words: English}
+			a, out = app("")
+			require.NoError(t, erase.Run(a))
+			require.NoFileExists(t, file)
+			require.Contains(t, out.String(), "destroyed: key file "+file)
+			if protection != "file" {
+				require.NoFileExists(t, c.WrappingKey)
+			}
+			a, _ = app("")
+			require.NoError(t, erase.Run(a), "once more is no error")
+		})
+	}
+	config, dir := device(t)
+	raw, err := os.ReadFile(config)
+	require.NoError(t, err)
+	write(t, dir, string(raw)+"person_key: {file: person.key, wrapping_key: wrap}\n")
+	require.NoError(t, keys.Config{}.WriteSecret(filepath.Join(dir, "person.key"), []byte("the marks")))
+	a, out := app("")
+	require.Error(t, List(a, config, false, English))
+	require.Contains(t, out.String(), "WRONG: the key is not encrypted")
+}
+
 // TestWordsAreWhole: no sentence is missing.
 func TestWordsAreWhole(t *testing.T) {
 	v := reflect.ValueOf(English)

@@ -6,16 +6,16 @@ import (
 
 	"tlagate/audit"
 	"tlagate/audit/persons"
-	"tlagate/keys"
+	"tlagate/cmd/internal/cli"
 )
 
-// Marks returns what the trace names a person by, who is given by their national identifier: it does so with the key in
-// file, which is encrypted under the wrapping key. "" = there is no key, and it names nobody.
-func Marks(file, wrapping string, log *slog.Logger) (func(identifier string) []audit.Attr, error) {
-	if file == "" {
+// Marks returns what the trace names a person by, who is given by their national identifier: it does so with the key
+// that a configuration names. Without one it names nobody.
+func Marks(k cli.PersonKey, log *slog.Logger) (func(identifier string) []audit.Attr, error) {
+	if k.File == "" {
 		return nil, nil
 	}
-	ring, err := persons.Open(file, keys.Config{WrappingKey: wrapping})
+	ring, err := persons.Open(string(k.File), k.Keys())
 	if err != nil {
 		return nil, fmt.Errorf("person_key: %w", err)
 	}

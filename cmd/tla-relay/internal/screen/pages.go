@@ -254,11 +254,7 @@ func (m model) askedBy() string { return m.purpose(*m.status.PIN) }
 
 // purpose returns what a PIN is for: the start that the user began, or a program that wants it.
 func (m model) purpose(p tla.PINRequest) string {
-	text := words.AskedBy
-	if p.For == tla.PINForStart {
-		text = words.AskedForStart
-	}
-	return m.t.Say(text, []string{"pdt", m.t.Who(p.PdT, m.own())})
+	return m.t.Say(words.Purpose(&p), []string{"pdt", m.t.Who(p.PdT, m.own())})
 }
 
 // pinTakenPage is shown while a PIN is asked for that cannot be typed here just now.

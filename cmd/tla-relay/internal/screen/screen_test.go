@@ -82,6 +82,11 @@ var screens = []struct {
 	}(), nil},
 	{"PIN", relaytest.Asked(3, false), func(m *model) { m.width = -m.width }}, // see shownPIN
 	{"PIN for a start", relaytest.AskedForStart(), func(m *model) { m.width = -m.width }},
+	{"PIN for a start, again", func() tla.Status {
+		s := relaytest.AskedForStart()
+		s.PIN.Again = true
+		return s
+	}(), func(m *model) { m.width = -m.width }},
 	{"PIN for a start, at the reader", func() tla.Status {
 		s := relaytest.AskedForStart()
 		s.PIN.Pad = true

@@ -37,6 +37,17 @@ var (
 		"The card did not accept the PIN (answer {answer})."}
 )
 
+// Purpose returns what a PIN is for: the start that the user began, or a program that wants it.
+func Purpose(p *tla.PINRequest) Text {
+	switch {
+	case p.For != tla.PINForStart:
+		return AskedBy
+	case p.Again:
+		return AskedForStartAgain
+	}
+	return AskedForStart
+}
+
 // PINPrompt returns the prompt for a PIN.
 func (t Tongue) PINPrompt(p *tla.PINRequest) string {
 	prompts := []Text{askPIN, askPINTries}
@@ -47,8 +58,11 @@ func (t Tongue) PINPrompt(p *tla.PINRequest) string {
 	if p.Tries > 0 {
 		prompt = prompts[1]
 	}
-	card, pdt := t.Say(CardNames[p.Slot], nil), t.Who(p.PdT, "")
-	return t.Say(prompt, []string{"card", card, "pdt", pdt, "n", strconv.Itoa(p.Tries)})
+	card, pdt, why := t.Say(CardNames[p.Slot], nil), t.Who(p.PdT, ""), ""
+	if p.Again {
+		why = t.Say(AskedForStartAgain, nil) + "\n"
+	}
+	return why + t.Say(prompt, []string{"card", card, "pdt", pdt, "n", strconv.Itoa(p.Tries)})
 }
 
 // PINOutcome prints that the card accepted the PIN, or returns in words why not.

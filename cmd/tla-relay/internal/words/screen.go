@@ -67,6 +67,9 @@ var (
 	AskedForStart = Text{
 		"Pour ouvrir la session demandée.",
 		"To start the session you asked for."}
+	AskedForStartAgain = Text{
+		"Pour ouvrir la session demandée ; une seconde fois, car la configuration du terminal vient d'être renouvelée.",
+		"To start the session you asked for; once more, since the terminal's configuration was just renewed."}
 	TriesLeft   = Text{"Il reste {n} {n:essai:essais}.", "{n} {n:try:tries} left."}
 	SecondsLeft = Text{"Encore {n}\u00a0s.", "{n}\u00a0s left."}
 	TypedSoFar  = Text{"Code : {text}", "PIN: {text}"}

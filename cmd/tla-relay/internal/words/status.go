@@ -203,7 +203,7 @@ func (t Tongue) Status(w io.Writer, s *tla.Status) {
 		where := map[bool]Text{false: statusWords.pinAsked, true: statusWords.pinPad}[p.Pad]
 		fmt.Fprintln(w, t.Say(where, []string{"card", t.Say(CardNames[p.Slot], nil)}))
 		if p.For == tla.PINForStart {
-			fmt.Fprintln(w, t.Say(AskedForStart, nil))
+			fmt.Fprintln(w, t.Say(Purpose(p), nil))
 		}
 	}
 	if n := s.Session; n != nil && n.Refused >= tla.ManyRefused {

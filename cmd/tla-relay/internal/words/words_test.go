@@ -241,6 +241,16 @@ func TestKeyWords(t *testing.T) {
 	}
 }
 
+// TestC2WhyACodeIsAskedForAgainIsSaid: on the console, where no page does.
+func TestC2WhyACodeIsAskedForAgainIsSaid(t *testing.T) {
+	p := &tla.PINRequest{For: tla.PINForStart, Slot: "cps", Tries: 3}
+	for name, tongue := range Tongues {
+		first := tongue.PINPrompt(p)
+		again := tongue.PINPrompt(&tla.PINRequest{For: p.For, Slot: p.Slot, Tries: p.Tries, Again: true})
+		require.Equal(t, tongue.Say(AskedForStartAgain, nil)+"\n"+first, again, name)
+	}
+}
+
 // TestC2EveryReasonOfTheUserHasWords: of its own, and beside what a gateway answers.
 func TestC2EveryReasonOfTheUserHasWords(t *testing.T) {
 	for _, tongue := range Tongues {
