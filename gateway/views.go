@@ -102,6 +102,12 @@ func (p place) compare(q place) int {
 
 func (p place) String() string { return strconv.FormatInt(p.at, 10) + "-" + p.id }
 
+// IsCursor reports whether a text can be a cursor of Sessions.
+func IsCursor(text string) bool {
+	_, ok := parsePlace(text)
+	return ok
+}
+
 // parsePlace reads a cursor; what is none stands for the first page.
 func parsePlace(cursor string) (place, bool) {
 	at, id, _ := strings.Cut(cursor, "-")
