@@ -15,6 +15,7 @@ type grammar struct {
 	Keys   keysCmd   `cmd:"" help:"List every key and certificate: use, algorithm, where, protection, dates, status."`
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 
+	Status   statusCmd   `cmd:"" help:"Say whether the gateway serves, how much, and by which lists it judges certificates."`
 	Sessions sessionsCmd `cmd:"" help:"List the sessions that run."`
 	Session  sessionCmd  `cmd:"" help:"Show a session, or end it."`
 	Peers    peersCmd    `cmd:"" help:"List the devices that are here, and those that were: last seen, version, end of the certificate."`
