@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -23,7 +22,6 @@ import (
 	"tlagate/gateway"
 	"tlagate/gateway/api"
 	"tlagate/gateway/api/client"
-	"tlagate/internal/logtest"
 	"tlagate/pki/pkitest"
 )
 
@@ -157,24 +155,13 @@ func TestSP3ACertificateThatIsNoOperators(t *testing.T) {
 	cert, key := pkitest.WriteCertificate(t, d.dir, "terminal", d.ca.Issue(tla1, x509.ExtKeyUsageClientAuth))
 	code, _, errs := d.ask("whoami", "--cert", cert, "--key", key)
 	require.Equal(t, 2, code)
-	require.Contains(t, errs, "it is that of a tla, and operators have one of role admin")
+	require.Contains(t, errs, "it is that of a tla, and people have one of role admin")
 	code, _, errs = d.ask("whoami", "--operator", filepath.Join(d.dir, "none.yaml"))
 	require.Equal(t, 2, code)
 	require.Contains(t, errs, "cannot read the operator's file")
 	code, _, errs = d.ask("whoami", "--socket", filepath.Join(d.dir, "none.sock"))
 	require.Equal(t, 1, code)
 	require.Contains(t, errs, "does tla-gateway run there")
-}
-
-// TestSP3AnOperatorIsToldThatTheirCertificateEnds: nobody renews it for them.
-func TestSP3AnOperatorIsToldThatTheirCertificateEnds(t *testing.T) {
-	ca := pkitest.New(t)
-	for left, told := range map[time.Duration]bool{soon / 2: true, 2 * soon: false} {
-		log := &logtest.Buffer{}
-		cert := ca.Issue(claire, x509.ExtKeyUsageClientAuth, pkitest.Valid(-time.Hour, left))
-		require.NoError(t, ofOperator(cert.Leaf, slog.New(slog.NewTextHandler(log, nil))))
-		require.Equal(t, told, strings.Contains(log.String(), "our certificate ends soon"), log.String())
-	}
 }
 
 // TestG7TablesFitOn80Columns: with names of the usual length.

@@ -3,18 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"time"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/gateway/api/client"
-	"tlagate/internal/stamp"
 	"tlagate/keys"
-	"tlagate/pki"
 	"tlagate/pki/trust"
 )
 
@@ -70,8 +66,8 @@ func (r *reach) do(app *cli.App, f func(c *client.Client) error) error {
 		return cli.Usage("%w", err)
 	}
 	defer own.Close()
-	if err := ofOperator(own.Certificate().Leaf, app.Log); err != nil {
-		return cli.Usage("cannot use the certificate %s: %w", o.Identity.Cert, err)
+	if err := own.OfAdmin(app.Log); err != nil {
+		return cli.Usage("%w", err)
 	}
 	store, err := trust.Open(o.Trust.Config(o.Demanded(), slog.New(warnings{app.Log.Handler()})))
 	if err != nil {
@@ -82,25 +78,6 @@ func (r *reach) do(app *cli.App, f func(c *client.Client) error) error {
 	c := client.Mutual(remote)
 	defer c.Close()
 	return f(c)
-}
-
-// soon is how long before its end an operator is told that their certificate ends.
-const soon = 30 * 24 * time.Hour
-
-// ofOperator returns an error if no gateway lets this certificate's holder act, and warns if it ends soon.
-func ofOperator(cert *x509.Certificate, log *slog.Logger) error {
-	id, err := pki.IdentityOf(cert)
-	if err != nil {
-		return err
-	}
-	if id.Role != pki.RoleAdmin {
-		return fmt.Errorf("it is that of a %s, and operators have one of role %s (tla-pki issue --profile admin)",
-			id.Role, pki.RoleAdmin)
-	}
-	if left := time.Until(cert.NotAfter); left > 0 && left < soon {
-		log.Warn("our certificate ends soon: have another one issued", "identity", id, "until", stamp.Day(cert.NotAfter))
-	}
-	return nil
 }
 
 // warnings is the log of a command: what is meant to happen is not in it.

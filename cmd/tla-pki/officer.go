@@ -1,17 +1,22 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"text/tabwriter"
 	"time"
 
+	"tlagate/audit"
 	"tlagate/ca"
 	"tlagate/ca/officers"
 	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/keycmd"
+	"tlagate/cmd/internal/trail"
 	"tlagate/est"
 	"tlagate/internal/stamp"
 	"tlagate/pki"
@@ -34,8 +39,8 @@ func (c *issueCmd) asOfficer(app *cli.App) error {
 			return err
 		}
 		if w := issued.Waiting; w != nil {
-			fmt.Fprintf(app.Stdout, "waits for a second officer until %s: tla-pki approve %d\nthen: tla-pki waiting "+
-				"--out %s %d\n", stamp.Second(w.Until), w.ID, c.Out, w.ID)
+			printWaits(app.Stdout, w)
+			fmt.Fprintf(app.Stdout, "then: tla-pki waiting --out %s %d\n", c.Out, w.ID)
 			return nil
 		}
 		return c.deliver(app, &ca.Issued{Record: issued.Record, Chain: []byte(issued.Chain), Notes: issued.Notes})
@@ -213,7 +218,7 @@ func (c *whoamiCmd) Run(app *cli.App) error {
 	if c.JSON {
 		return encodeJSON(app.Stdout, who)
 	}
-	fmt.Fprintf(app.Stdout, "%s\nroles %v\n", who.Identity, who.Roles)
+	fmt.Fprintf(app.Stdout, "%s\nroles %s\n", who.Identity, strings.Trim(fmt.Sprint(who.Roles), "[]"))
 	return nil
 }
 
@@ -277,6 +282,12 @@ func (c *waitingCmd) write(app *cli.App, one officers.Waiting) error {
 	return nil
 }
 
+// printWaits says to who asks what the second officer does.
+func printWaits(w io.Writer, one *officers.Waiting) {
+	fmt.Fprintf(w, "waits for a second officer until %s: tla-pki approve %d\nkey %s: they compare it with what tla-pki "+
+		"waiting shows them\n", stamp.Second(one.Until), one.ID, one.Key)
+}
+
 func printWaiting(w io.Writer, list []officers.Waiting) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NUMBER\tSTATE\tUNTIL\tBY\tPROFILE\tIDENTITY\tKEY\tWHY")
@@ -331,21 +342,31 @@ type ackCmd struct {
 // Run acknowledges what was done with --break-glass.
 func (c *ackCmd) Run(app *cli.App) error {
 	return c.office().afar(app, func(client *officers.Client) error {
-		return client.Do(app.Context, "acknowledge", officers.Acknowledge{Why: c.Why}, &officers.Done{})
+		var done officers.Done
+		if err := client.Do(app.Context, "acknowledge", officers.Acknowledge{Why: c.Why}, &done); err != nil {
+			return err
+		}
+		fmt.Fprintln(app.Stdout, "acknowledged: tla-pki status no longer shows it")
+		return warn(done.Warnings)
 	})
 }
 
 type traceCmd struct {
 	afarOnly
-	Since time.Duration `placeholder:"36h" help:"Only from so long ago on."`
-	Event string        `placeholder:"KIND" help:"Only events of that kind; * stands for anything: key.*"`
+	Since string `placeholder:"TIME" help:"Only from then on, in UTC: 2026-11-24, 2026-11-24T08:30:00Z, or how long ago: 36h, 30d."`
+	Event string `placeholder:"KIND" help:"Only events of that kind; * stands for anything: key.*"`
+	JSON  bool   `name:"json" help:"The lines as they are in the file."`
 }
 
-// Run prints the newest lines of the CA's trace, as they are in its file.
+// Run prints the newest lines of the CA's trace, as audit show does.
 func (c *traceCmd) Run(app *cli.App) error {
+	since, err := trail.Since(c.Since)
+	if err != nil {
+		return err
+	}
 	query := url.Values{}
-	if c.Since > 0 {
-		query.Set("since", time.Now().Add(-c.Since).UTC().Format(time.RFC3339))
+	if !since.IsZero() {
+		query.Set("since", stamp.Instant(since))
 	}
 	if c.Event != "" {
 		query.Set("event", c.Event)
@@ -354,6 +375,23 @@ func (c *traceCmd) Run(app *cli.App) error {
 	if err := c.office().view(app, "audit", query, &lines); err != nil {
 		return err
 	}
-	_, err := app.Stdout.Write(lines)
+	if !c.JSON {
+		lines = linesForPeople(lines)
+	}
+	_, err = app.Stdout.Write(lines)
 	return err
+}
+
+// linesForPeople returns lines of a trace for people; what is none stays as it is.
+func linesForPeople(lines []byte) []byte {
+	var out bytes.Buffer
+	for line := range bytes.Lines(lines) {
+		var e audit.Entry
+		if json.Unmarshal(line, &e) != nil {
+			out.Write(line)
+			continue
+		}
+		fmt.Fprintln(&out, trail.Readable(e))
+	}
+	return out.Bytes()
 }
