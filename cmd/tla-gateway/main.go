@@ -45,8 +45,8 @@ type auditCmd struct {
 
 	Person trail.PersonCmd[configFlag] `cmd:"" help:"Find the lines about a person, or, as a security officer, whom a line is about."`
 
-	Hold    trail.HoldCmd[configFlag]    `cmd:"" help:"Purge nothing of the audit trace until it is released, for an investigation."`
-	Release trail.ReleaseCmd[configFlag] `cmd:"" help:"End a hold: what is old enough is purged again."`
+	Hold    holdCmd    `cmd:"" help:"Purge nothing of the audit trace until it is released, for an investigation."`
+	Release releaseCmd `cmd:"" help:"End a hold: what is old enough is purged again."`
 }
 
 func main() { cli.Main("tla-gateway", &grammar{}, nil, about) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -129,7 +130,7 @@ func (d doing) act(app *cli.App, path, identity string) error {
 		d.Reason = d.BreakGlass
 	}
 	if d.Reason == "" {
-		return cli.Usage("missing flags: --reason=TEXT")
+		return noReason()
 	}
 	return d.do(app, func(c *client.Client) error {
 		body := map[string]string{"reason": d.Reason}
@@ -143,6 +144,8 @@ func (d doing) act(app *cli.App, path, identity string) error {
 		return d.print(app, done, func(*table) { printDone(app.Stdout, done) })
 	})
 }
+
+func noReason() error { return cli.Usage("missing flags: --reason=TEXT, which the trace keeps") }
 
 func printDone(out io.Writer, done api.Done) {
 	fmt.Fprintf(out, "done: %s, by %s\n", done.Act, done.By)
@@ -351,7 +354,7 @@ func (w *whoamiCmd) Run(app *cli.App) error {
 			t.row("gateway", who.Gateway)
 			t.row("identity", who.Identity)
 			t.row("by", who.Via)
-			t.row("roles", words(who.Roles))
+			t.row("roles", cmp.Or(words(who.Roles), "none: the gateway's configuration names it in no line of api.admins"))
 			t.row("may", words(who.May))
 			t.row("until", at(who.NotAfter))
 		})

@@ -258,6 +258,41 @@ func TestSA2TheTraceFromAfar(t *testing.T) {
 		[]string{acts[len(acts)-1].By, acts[len(acts)-1].With["act"], acts[len(acts)-1].With["reason"]})
 }
 
+// TestSA2TheTraceIsHeldFromAfar: by a security officer's certificate, or by the account on the gateway.
+func TestSA2TheTraceIsHeldFromAfar(t *testing.T) {
+	d := operated(t)
+	code, out, errs := d.asClaire("audit", "hold", "--reason", "case 17")
+	require.Zero(t, code, errs)
+	require.Equal(t, "done: hold, by "+claire+"\n", out)
+	_, out, _ = d.ask("status")
+	require.Contains(t, out, "nothing is purged, held since ")
+	code, _, errs = d.asClaire("audit", "hold", "--reason", "case 17")
+	require.Equal(t, 1, code)
+	require.Contains(t, errs, "(conflict)")
+	code, _, errs = d.ask("audit", "release")
+	require.Equal(t, 2, code, errs)
+	code, out, errs = d.ask("audit", "release", "--reason", "closed")
+	require.Zero(t, code, errs)
+	require.Equal(t, "What is old enough is purged again.\n", out)
+	code, _, errs = d.asClaire("audit", "release", "--reason", "closed")
+	require.Equal(t, 1, code)
+	require.Contains(t, errs, "(conflict)")
+}
+
+// TestG7AnOperatorIsToldWhatIsMissing: lists to judge the gateway by, or a line of its configuration.
+func TestG7AnOperatorIsToldWhatIsMissing(t *testing.T) {
+	d := operated(t)
+	code, _, errs := d.asClaire("whoami", "--gateway", "unix:"+filepath.Join(d.dir, "tls.sock"), "--anchor",
+		filepath.Join(d.dir, "root.pem"))
+	require.Equal(t, 1, code)
+	require.Contains(t, errs, "name that CA's lists: --crl")
+	cert, key := pkitest.WriteCertificate(t, d.dir, "nobody", d.ca.Issue("urn:tlagate:op:admin:nobody",
+		x509.ExtKeyUsageClientAuth))
+	code, out, errs := d.ask("whoami", "--cert", cert, "--key", key)
+	require.Zero(t, code, errs)
+	require.Contains(t, out, "none: the gateway's configuration names it in no line of api.admins")
+}
+
 // TestSP3BrokenGlassIsShown: what root does without a certificate is what check says.
 func TestSP3BrokenGlassIsShown(t *testing.T) {
 	if os.Getuid() != 0 {

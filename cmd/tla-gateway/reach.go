@@ -41,6 +41,9 @@ type operator struct {
 // remote reports whether a certificate is used.
 func (r *reach) remote() bool { return r.Gateway != "" || r.Operator != "" || r.Cert != "" }
 
+// away reports whether the gateway is asked, even where its files could be read.
+func (r *reach) away() bool { return r.remote() || r.BreakGlass != "" }
+
 // do calls f with a client of the gateway.
 func (r *reach) do(app *cli.App, f func(c *client.Client) error) error {
 	if !r.remote() {

@@ -172,10 +172,13 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte, las
 	return nil, problemIn(res)
 }
 
-// hint returns what to do when nobody answers; "" = the error says it.
+// hint returns what to do when nobody answers, or the one who does cannot be judged; "" = the error says it.
 func hint(err error) string {
-	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist):
 		return "; does tla-gateway run there, with this in its section api?"
+	case pki.ReasonOf(err) == pki.CRLMissing:
+		return "; name that CA's lists: --crl, or crls in the operator's file"
 	}
 	return ""
 }
