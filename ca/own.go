@@ -23,8 +23,8 @@ type Own struct {
 
 func newOwn(k *core, certificates *Certificates) *Own { return &Own{k, certificates} }
 
-// List returns the PKI's own certificates, its gateways' and its people's: the last of each identity and profile that is not revoked,
-// and of the CAs, revoked or not. One that ended more than a third of its life ago is no longer in use.
+// List returns the PKI's own certificates, its gateways' and its people's: the last of each identity and profile that
+// is not revoked, and of the CAs, revoked or not. One that ended more than a third of its life ago is no longer in use.
 func (o *Own) List() ([]store.Record, error) {
 	all, err := o.store.GoodOf(ownProfiles...)
 	if err != nil {

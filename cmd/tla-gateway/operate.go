@@ -354,7 +354,8 @@ func (w *whoamiCmd) Run(app *cli.App) error {
 			t.row("gateway", who.Gateway)
 			t.row("identity", who.Identity)
 			t.row("by", who.Via)
-			t.row("roles", cmp.Or(words(who.Roles), "none: the gateway's configuration names it in no line of api.admins"))
+			t.row("roles", cmp.Or(words(who.Roles),
+				"none: the gateway's configuration names it in no line of api.admins"))
 			t.row("may", words(who.May))
 			t.row("until", at(who.NotAfter))
 		})

@@ -98,7 +98,8 @@ func TestG7WhatTablesPrintIsTaken(t *testing.T) {
 		require.Zero(t, code, errs)
 	}
 	for _, args := range [][]string{{"sessions", "--identity", "cab1:tla:t1", "--pdt", "cab1:pdt:p1", "--since", "36h"},
-		{"peers", "--since", "2026-11-24"}, {"refusals", "--since", "30d"}, {"audit", "search", "--identity", "cab1:tla:t1"}} {
+		{"peers", "--since", "2026-11-24"}, {"refusals", "--since", "30d"},
+		{"audit", "search", "--identity", "cab1:tla:t1"}} {
 		code, _, errs := d.asClaire(args...)
 		require.Zero(t, code, "%v: %s", args, errs)
 	}

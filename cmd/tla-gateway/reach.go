@@ -129,7 +129,8 @@ func (r *reach) operator() (o operator, err error) {
 		}
 	}
 	if o.Identity.Cert == "" || o.Identity.Key == "" {
-		return o, cli.Usage("cannot ask the gateway: name our certificate with --cert and --key, or all with --operator")
+		return o, cli.Usage("cannot ask the gateway: name our certificate with --cert and --key, or all with " +
+			"--operator")
 	}
 	if o.Gateway == "" || len(o.Trust.Anchors) == 0 {
 		if err := r.fill(&o); err != nil {

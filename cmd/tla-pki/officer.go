@@ -108,7 +108,7 @@ func (c *replaceCmd) asOfficer(app *cli.App, id pki.Identity) error {
 
 // asOfficer revokes or, without a reason, releases.
 func (s selection) asOfficer(app *cli.App, a acting, name, reason string) error {
-	request := officers.Revoke{Serial: s.Serial, Identity: s.Identity, Reason: reason, Why: a.Why}
+	request := officers.Revoke{Serial: s.Serial, Identity: cli.WholeURN(s.Identity), Reason: reason, Why: a.Why}
 	if which, err := s.read(); err != nil {
 		return err
 	} else if which.Certificate != nil {
@@ -284,8 +284,8 @@ func (c *waitingCmd) write(app *cli.App, one officers.Waiting) error {
 
 // printWaits says to who asks what the second officer does.
 func printWaits(w io.Writer, one *officers.Waiting) {
-	fmt.Fprintf(w, "waits for a second officer until %s: tla-pki approve %d\nkey %s: they compare it with what tla-pki "+
-		"waiting shows them\n", stamp.Second(one.Until), one.ID, one.Key)
+	fmt.Fprintf(w, "waits for a second officer until %s: tla-pki approve %d\nkey %s: they compare it with what "+
+		"tla-pki waiting shows them\n", stamp.Second(one.Until), one.ID, one.Key)
 }
 
 func printWaiting(w io.Writer, list []officers.Waiting) error {

@@ -25,7 +25,8 @@ func (k *Keys) OfAdmin(log *slog.Logger) error {
 		return fmt.Errorf("cannot use the certificate %s: %w", k.from.Cert, err)
 	}
 	if left := time.Until(cert.NotAfter); left > 0 && left < soon {
-		log.Warn("our certificate ends soon: have another one issued", "identity", id, "until", stamp.Day(cert.NotAfter))
+		log.Warn("our certificate ends soon: have another one issued", "identity", id, "until",
+			stamp.Day(cert.NotAfter))
 	}
 	return nil
 }

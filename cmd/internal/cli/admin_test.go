@@ -25,7 +25,8 @@ func TestSP3ACertificateOfAPerson(t *testing.T) {
 		left    time.Duration
 		refused bool
 		told    bool
-	}{{claire, 2 * month, false, false}, {claire, month / 2, false, true}, {"urn:tlagate:cab1:tla:t1", month, true, false}} {
+	}{{claire, 2 * month, false, false}, {claire, month / 2, false, true},
+		{"urn:tlagate:cab1:tla:t1", month, true, false}} {
 		cert, key := pkitest.WriteCertificate(t, t.TempDir(), "own", ca.Issue(c.who, x509.ExtKeyUsageClientAuth,
 			pkitest.Valid(-time.Hour, c.left)))
 		own, err := cli.Identity{Cert: cli.Path(cert), Key: keys.Spec(key)}.Open()

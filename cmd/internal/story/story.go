@@ -252,7 +252,8 @@ func (i *incident) tell(number string, others []*incident) *Story {
 func (i *incident) refusal(code string) (reason string) {
 	nearest := around
 	for _, t := range i.lines {
-		if away := t.At.Sub(i.first).Abs(); code == "rejected" && t.Line.Event == audit.AccessRefused && away <= nearest {
+		away := t.At.Sub(i.first).Abs()
+		if code == "rejected" && t.Line.Event == audit.AccessRefused && away <= nearest {
 			nearest, reason = away, t.Line.With["reason"]
 		}
 	}
