@@ -21,7 +21,9 @@ type eventsCmd struct {
 // Run prints what happens, a line each, until it is stopped.
 func (e *eventsCmd) Run(app *cli.App) error {
 	return e.do(app, func(c *client.Client) error {
+		last := e.After
 		err := c.Events(app.Context, e.After, func(got client.Event) bool {
+			last = got.ID
 			_, err := fmt.Fprintln(app.Stdout, e.line(got.Data))
 			return err == nil
 		})
@@ -30,6 +32,9 @@ func (e *eventsCmd) Run(app *cli.App) error {
 		}
 		if err == nil {
 			err = errors.New("cannot go on: the gateway ended the stream")
+		}
+		if last != e.After {
+			err = fmt.Errorf("%w; what comes next is behind --after %s", err, last)
 		}
 		return err
 	})

@@ -134,16 +134,11 @@ func TestSP3StatusSaysWhetherItServes(t *testing.T) {
 
 // TestSP3DrainWaitsForTheSessions: it asks until none is left.
 func TestSP3DrainWaitsForTheSessions(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "api.sock")
-	listening, err := net.Listen("unix", socket)
-	require.NoError(t, err)
 	left := 2
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	socket := answering(t, func(w http.ResponseWriter) {
 		_, _ = fmt.Fprintf(w, `{"gateways":[{"sessions":%d}]}`, left)
 		left--
-	})}
-	defer server.Close()
-	go func() { _ = server.Serve(listening) }()
+	})
 	c := client.Local(socket, "")
 	defer c.Close()
 	require.NoError(t, drained(&cli.App{Context: t.Context()}, c))
@@ -203,6 +198,28 @@ func TestSA1EventsForPeople(t *testing.T) {
 	require.Equal(t, `2026-11-24T08:30:00Z  act              act=deny  by=op:admin:claire  identity=cab1:tla:t1  `+
 		`reason="case 12"`, (&eventsCmd{}).line(data))
 	require.Equal(t, string(data), (&eventsCmd{view: view{JSON: true}}).line(data))
+}
+
+// TestSA1EventsGoOnWhereTheyEnded: who lost the stream is told how to miss nothing.
+func TestSA1EventsGoOnWhereTheyEnded(t *testing.T) {
+	socket := answering(t, func(w http.ResponseWriter) {
+		_, _ = fmt.Fprint(w, "id: 7\nevent: act\ndata: {\"id\":7}\n\n")
+	})
+	var out output
+	e := &eventsCmd{view: view{reach: reach{Socket: socket}}}
+	err := e.Run(&cli.App{Context: t.Context(), Stdout: &out})
+	require.ErrorContains(t, err, "the gateway ended the stream; what comes next is behind --after 7")
+}
+
+// answering serves a socket of a gateway, and returns its path.
+func answering(t *testing.T, answer func(http.ResponseWriter)) (socket string) {
+	socket = filepath.Join(t.TempDir(), "api.sock")
+	listening, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w) })}
+	t.Cleanup(func() { server.Close() })
+	go func() { _ = server.Serve(listening) }()
+	return socket
 }
 
 // TestSP3PeersAreExported: for a spreadsheet, and those alone whom somebody should look after.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/url"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"tlagate/audit"
@@ -251,7 +250,8 @@ func (c *waitingCmd) Run(app *cli.App) error {
 	if c.JSON {
 		return encodeJSON(app.Stdout, list)
 	}
-	return printWaiting(app.Stdout, list)
+	printWaiting(app.Stdout, list)
+	return nil
 }
 
 func waitingUnder(list []officers.Waiting, id int64) (officers.Waiting, error) {
@@ -288,14 +288,18 @@ func printWaits(w io.Writer, one *officers.Waiting) {
 		"tla-pki waiting shows them\n", stamp.Second(one.Until), one.ID, one.Key)
 }
 
-func printWaiting(w io.Writer, list []officers.Waiting) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NUMBER\tSTATE\tUNTIL\tBY\tPROFILE\tIDENTITY\tKEY\tWHY")
-	for _, one := range list {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", one.ID, one.State, stamp.Second(one.Until), one.By,
-			one.Issue.Profile, one.Issue.Identity, one.Key, one.Issue.Why)
+// printWaiting prints a paragraph for each: who compares a key wants it whole, on a line of its own.
+func printWaiting(w io.Writer, list []officers.Waiting) {
+	for i, one := range list {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "number    %d, %s, until %s\nby        %s\nprofile   %s\nidentity  %s\nkey       %s\n", one.ID,
+			one.State, stamp.Second(one.Until), one.By, one.Issue.Profile, one.Issue.Identity, one.Key)
+		if one.Issue.Why != "" {
+			fmt.Fprintf(w, "why       %s\n", cli.Screen(one.Issue.Why))
+		}
 	}
-	return table.Flush()
 }
 
 type approveCmd struct {
