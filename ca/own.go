@@ -11,9 +11,9 @@ import (
 	"tlagate/pki"
 )
 
-// ownProfiles are those of the PKI's own certificates and its gateways': when one of these ends, devices can neither
-// renew nor connect. Only the operator renews those of the first three.
-var ownProfiles = []string{"pki", "ocsp", "bundle", "gateway-client", "gateway-server"}
+// ownProfiles are those of the PKI's own certificates, its gateways' and its people's: when one of these ends, devices
+// can neither renew nor connect, or nobody can act. Only the operator renews those of the first three and the last.
+var ownProfiles = []string{"pki", "ocsp", "bundle", "gateway-client", "gateway-server", "admin"}
 
 // Own are the PKI's own certificates, which it renews itself.
 type Own struct {
@@ -23,8 +23,8 @@ type Own struct {
 
 func newOwn(k *core, certificates *Certificates) *Own { return &Own{k, certificates} }
 
-// List returns the PKI's own certificates and its gateways': the last of each identity and profile that is not revoked,
-// and of the CAs, revoked or not. One that ended more than a third of its life ago is no longer in use.
+// List returns the PKI's own certificates, its gateways' and its people's: the last of each identity and profile that
+// is not revoked, and of the CAs, revoked or not. One that ended more than a third of its life ago is no longer in use.
 func (o *Own) List() ([]store.Record, error) {
 	all, err := o.store.GoodOf(ownProfiles...)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/hex"
 	"fmt"
 	"math/big"
 	"net"
@@ -130,6 +131,16 @@ var csrSignatures = []x509.SignatureAlgorithm{
 	x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512,
 	x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA,
 	x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
+}
+
+// KeyOf returns the subject key identifier of a certificate request's key, hexadecimal, as Check does.
+func KeyOf(csr []byte) (string, error) {
+	request, err := parseCSR(csr)
+	if err != nil {
+		return "", err
+	}
+	id, err := certify.KeyID(request.PublicKey)
+	return hex.EncodeToString(id), err
 }
 
 func parseCSR(raw []byte) (*x509.CertificateRequest, error) {

@@ -174,6 +174,14 @@ type DenialInfo = state.Denial
 // Denied returns the operators' deny list, sorted by identity.
 func (g *Gateway) Denied() []DenialInfo { return g.state.Denied() }
 
+// Covers reports whether a name of the deny list, an identity or a pattern, is about a peer.
+func Covers(name string, id pki.Identity) bool { return state.Covers(name, id) }
+
+// Knows reports whether one of those is here, or was, whom a name of the deny list is about.
+func (g *Gateway) Knows(name string) bool {
+	return len(g.state.Seen("", 1, func(s *state.Seen) bool { return state.Covers(name, s.Identity) })) > 0
+}
+
 // Denies reports whether an operator denies a peer.
 func (g *Gateway) Denies(id pki.Identity) bool { return g.state.Denies(id) }
 

@@ -91,6 +91,7 @@ func TestSP1ProgramTooOld(t *testing.T) {
 			require.Contains(t, requireProblem(t, link.ProblemVersionOutdated, err).Detail, "tla-relay 0.9.0")
 			_, late := r.g.fleet.Count()
 			require.Equal(t, 1, late[pki.RoleTLA])
+			require.True(t, r.outdated(tla1))
 			r.g.SetLowest(fleet.Lowest{})
 			r.ends.Consent = nil
 			_, err = r.tryOpen(r.ca.Issue(tla1, clients), pdt2)
@@ -98,8 +99,18 @@ func TestSP1ProgramTooOld(t *testing.T) {
 			r.park(r.pdt(pdt1))
 			_, err = r.tryOpen(r.ca.Issue(tla1, clients), pdt1)
 			require.NoError(t, err)
+			require.False(t, r.outdated(tla1))
 		})
 	}
+}
+
+// outdated returns what operators see of a peer's version.
+func (r *rig) outdated(urn string) bool {
+	id, err := pki.ParseIdentity(urn)
+	require.NoError(r.t, err)
+	page, _ := r.g.Peers(Filter{Identity: id}, "", 0)
+	require.Len(r.t, page, 1)
+	return page[0].Outdated
 }
 
 // TestSP1GatewayKnowsWhatADeviceRuns: what it said of itself stands with its link.

@@ -77,6 +77,10 @@ func (g *Gateway) route(c *client, w http.ResponseWriter, r *http.Request) *link
 	if p := spend(g.requests, c); p != nil {
 		return p
 	}
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		return &link.Problem{Code: link.ProblemNotFound, Detail: "Devices connect to this port, not operators.",
+			Action: "Name the address that the gateway's configuration has under api.listen."}
+	}
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
 		return &link.Problem{Code: link.ProblemMethodNotAllowed, Detail: "Only GET is understood."}

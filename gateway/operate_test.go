@@ -63,6 +63,8 @@ func TestC1Deny(t *testing.T) {
 			cert := r.ca.Issue(tla1, clients)
 			near, far := r.joined(cert, r.pdt(pdt1))
 			r.running(1)
+			require.True(t, r.g.Knows(name))
+			require.False(t, r.g.Knows(strings.Replace(name, "cab1", "cab2", 1)))
 			require.NoError(t, r.g.Deny(name, claire))
 			requireNotice(t, link.CodeRevoked, near)
 			requireNotice(t, link.CodeRevoked, far)

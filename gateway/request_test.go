@@ -108,6 +108,8 @@ func TestRequestsRefused(t *testing.T) {
 		"HEAD of nothing":      {tla1, "DELETE", "/x", nil, link.ProblemMethodNotAllowed},
 		"unknown path":         {tla1, "GET", "/v2/whoami", nil, link.ProblemNotFound},
 		"path below":           {tla1, "GET", "/v1/park/x", upgrade(), link.ProblemNotFound},
+		"operator's look":      {tla1, "GET", "/api/v1/sessions", nil, link.ProblemNotFound},
+		"operator's act":       {tla1, "POST", "/api/v1/drain", nil, link.ProblemNotFound},
 		"root":                 {pdt1, "GET", "/", nil, link.ProblemNotFound},
 		"park without upgrade": {pdt1, "GET", link.PathPark, nil, link.ProblemUpgradeRequired},
 		"park to websocket": {pdt1, "GET", link.PathPark, http.Header{"Connection": {"Upgrade"},

@@ -60,6 +60,7 @@ type PeerInfo struct {
 	RenewalLate    bool      `json:"renewal_late"`
 	Connected      bool      `json:"connected"`
 	Denied         bool      `json:"denied"`
+	Outdated       bool      `json:"outdated"`        // refused for its version when it last asked, since the start
 	Clone          string    `json:"clone,omitempty"` // why two machines seem to have its certificate
 }
 
@@ -101,6 +102,12 @@ func (p place) compare(q place) int {
 }
 
 func (p place) String() string { return strconv.FormatInt(p.at, 10) + "-" + p.id }
+
+// IsCursor reports whether a text can be a cursor of Sessions.
+func IsCursor(text string) bool {
+	_, ok := parsePlace(text)
+	return ok
+}
 
 // parsePlace reads a cursor; what is none stands for the first page.
 func parsePlace(cursor string) (place, bool) {
@@ -177,7 +184,9 @@ func (g *Gateway) Peers(f Filter, cursor string, limit int) (page []PeerInfo, ne
 	}), limit)
 	page = make([]PeerInfo, 0, len(seen))
 	for _, s := range seen {
-		page = append(page, peerInfo(s, here[s.Identity], g.state.Denies(s.Identity), now))
+		i := peerInfo(s, here[s.Identity], g.state.Denies(s.Identity), now)
+		i.Outdated = g.fleet.Late(s.Identity)
+		page = append(page, i)
 	}
 	if more {
 		next = seen[len(seen)-1].URN
@@ -199,12 +208,12 @@ func peerInfo(s state.Seen, here, denied bool, now time.Time) PeerInfo {
 func WritePeersCSV(w io.Writer, list []PeerInfo) error {
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{"identity", "role", "practice", "address", "version", "os", "arch", "bundle", "last_seen",
-		"certificate_end", "renewal_late", "connected", "denied", "clone"})
+		"certificate_end", "renewal_late", "connected", "denied", "clone", "outdated"})
 	for _, p := range list {
 		_ = out.Write([]string{p.Identity, string(p.Role), p.Practice, cell(p.Address), cell(p.Version), cell(p.OS),
 			cell(p.Arch), strconv.FormatUint(p.Bundle, 10), stamp.Instant(p.LastSeen), stamp.Instant(p.CertificateEnd),
 			strconv.FormatBool(p.RenewalLate), strconv.FormatBool(p.Connected), strconv.FormatBool(p.Denied),
-			cell(p.Clone)})
+			cell(p.Clone), strconv.FormatBool(p.Outdated)})
 	}
 	out.Flush()
 	return out.Error()

@@ -27,11 +27,11 @@ func TestG8AnOperatorsDay(t *testing.T) {
 	program, err := l.Binary("tla-gateway")
 	require.NoError(t, err)
 	env := []string{l.claire.Env(), "PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH")}
-	require.NoError(t, os.WriteFile(l.Path("kept"), []byte("session=\n"), 0o600))
+	require.NoError(t, os.WriteFile(l.Path("kept"), []byte("session= TLAGATE_OPERATOR=\n"), 0o600))
 	for _, b := range blocks {
 		text := strings.ReplaceAll(b.Text, "K7M2", l.lastIncident())
 		script := "set -eu -o pipefail\ncd " + l.Dir + "\n. ./kept\n" + text +
-			"declare -p session >kept\ndeclare -f >>kept\n"
+			"declare -p session TLAGATE_OPERATOR >kept\n"
 		out, err := world.Type(world.Patience, "", env, "bash", "-c", script)
 		require.NoError(t, err, "%v:\n%s\nsaid:\n%s", b, b.Text, out)
 	}

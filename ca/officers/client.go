@@ -9,9 +9,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"tlagate/internal/acts"
@@ -61,6 +63,14 @@ func (c *Client) Get(ctx context.Context, name string, query url.Values, into an
 	return c.ask(ctx, http.MethodGet, target.String(), nil, into)
 }
 
+// hint returns what to do when nobody answers; "" = the error says it.
+func hint(err error) string {
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
+		return "; does tla-pki serve run there, with this in its section officers?"
+	}
+	return ""
+}
+
 // Do asks for an act, once.
 func (c *Client) Do(ctx context.Context, name string, request, into any) error {
 	body, err := json.Marshal(request)
@@ -84,7 +94,7 @@ func (c *Client) ask(ctx context.Context, method, path string, body []byte, into
 	a, err := c.server.Once(ctx, req, maxAnswer)
 	switch {
 	case a == nil:
-		return fmt.Errorf("cannot reach the PKI's server: %w", err)
+		return fmt.Errorf("cannot reach the PKI's server: %w%s", err, hint(err))
 	case err != nil:
 		return fmt.Errorf("cannot read the PKI's answer: %w", err)
 	}

@@ -24,7 +24,7 @@ type anyTrace struct{ reach }
 func (a anyTrace) AuditFile() (string, error) { return configFlag{a.Config}.AuditFile() }
 
 // Away reports whether a gateway is asked.
-func (a *anyTrace) Away() bool { return a.remote() || a.BreakGlass != "" }
+func (a *anyTrace) Away() bool { return a.away() }
 
 // Search asks the gateway for lines.
 func (a *anyTrace) Search(app *cli.App, q index.Query, limit int) (lines []audit.Entry, more bool, err error) {

@@ -34,7 +34,7 @@ func (c *incidentCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	if c.remote() || c.BreakGlass != "" {
+	if c.away() {
 		return c.ask(app, q)
 	}
 	file, err := c.trace()

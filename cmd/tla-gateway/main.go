@@ -15,6 +15,7 @@ type grammar struct {
 	Keys   keysCmd   `cmd:"" help:"List every key and certificate: use, algorithm, where, protection, dates, status."`
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 
+	Status   statusCmd   `cmd:"" help:"Say whether the gateway serves, how much, and by which lists it judges certificates."`
 	Sessions sessionsCmd `cmd:"" help:"List the sessions that run."`
 	Session  sessionCmd  `cmd:"" help:"Show a session, or end it."`
 	Peers    peersCmd    `cmd:"" help:"List the devices that are here, and those that were: last seen, version, end of the certificate."`
@@ -44,8 +45,8 @@ type auditCmd struct {
 
 	Person trail.PersonCmd[configFlag] `cmd:"" help:"Find the lines about a person, or, as a security officer, whom a line is about."`
 
-	Hold    trail.HoldCmd[configFlag]    `cmd:"" help:"Purge nothing of the audit trace until it is released, for an investigation."`
-	Release trail.ReleaseCmd[configFlag] `cmd:"" help:"End a hold: what is old enough is purged again."`
+	Hold    holdCmd    `cmd:"" help:"Purge nothing of the audit trace until it is released, for an investigation."`
+	Release releaseCmd `cmd:"" help:"End a hold: what is old enough is purged again."`
 }
 
 func main() { cli.Main("tla-gateway", &grammar{}, nil, about) }

@@ -1,13 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"tlagate/cmd/internal/cli"
@@ -15,82 +16,8 @@ import (
 	"tlagate/gateway/api"
 	"tlagate/gateway/api/client"
 	"tlagate/internal/stamp"
+	"tlagate/pki"
 )
-
-// view is what the commands that look have in common.
-type view struct {
-	reach
-	JSON bool `name:"json" help:"As JSON."`
-}
-
-// filter narrows a list.
-type filter struct {
-	Identity string `placeholder:"URN" help:"Only of that identity."`
-	Practice string `placeholder:"NAME" help:"Only of that practice."`
-	Since    string `placeholder:"TIME" help:"Only from then on, RFC 3339."`
-}
-
-func (f filter) query() url.Values {
-	q := url.Values{}
-	for name, value := range map[string]string{"identity": f.Identity, "practice": f.Practice, "since": f.Since} {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
-	return q
-}
-
-// print prints v as JSON, or its table.
-func (v view) print(app *cli.App, what any, fill func(t *table)) error {
-	if v.JSON {
-		return json.NewEncoder(app.Stdout).Encode(what)
-	}
-	t := &table{out: tabwriter.NewWriter(app.Stdout, 0, 0, 2, ' ', 0)}
-	fill(t)
-	return t.out.Flush()
-}
-
-// table is columns that are aligned.
-type table struct{ out *tabwriter.Writer }
-
-func (t *table) row(cells ...string) {
-	for i, cell := range cells {
-		if cell == "" {
-			cell = "-"
-		}
-		cells[i] = strings.Map(oneLine, cli.Screen(cell))
-	}
-	fmt.Fprintln(t.out, strings.Join(cells, "\t"))
-}
-
-func oneLine(r rune) rune {
-	if r == '\t' || r == '\n' {
-		return ' '
-	}
-	return r
-}
-
-// at prints a point in time; zero = none.
-func at(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return stamp.Minute(t)
-}
-
-// bare shortens an identity: the prefix is the same in all.
-func bare(urn string) string { return strings.TrimPrefix(urn, "urn:tlagate:") }
-
-// octets prints a size.
-func octets(n int64) string {
-	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
-		if n < 10_000 {
-			return strconv.FormatInt(n, 10) + " " + unit
-		}
-		n /= 1024
-	}
-	return strconv.FormatInt(n, 10) + " TiB"
-}
 
 // pages asks for page after page of a list until there is none.
 func pages[T any](app *cli.App, c *client.Client, path, member string, q url.Values) ([]T, error) {
@@ -122,23 +49,44 @@ type sessionsCmd struct {
 
 // Run lists the sessions.
 func (s *sessionsCmd) Run(app *cli.App) error {
+	q, err := s.query()
+	if err != nil {
+		return err
+	}
+	if s.PdT != "" {
+		q.Set("pdt", cli.WholeURN(s.PdT))
+	}
 	return s.do(app, func(c *client.Client) error {
-		q := s.query()
-		if s.PdT != "" {
-			q.Set("pdt", s.PdT)
-		}
 		all, err := pages[gateway.SessionInfo](app, c, "sessions", "sessions", q)
 		if err != nil {
 			return err
 		}
-		return s.print(app, all, func(t *table) {
-			t.row("SESSION", "TLA", "PDT", "OPENED", "FROM TLA", "FROM PDT", "ADDRESS")
-			for _, one := range all {
-				t.row(one.ID, bare(one.TLA), bare(one.PdT), at(one.Opened), octets(one.FromTLA), octets(one.FromPdT),
-					one.TLAAddress)
-			}
-		})
+		return s.print(app, all, func(t *table) { t.sessions(all) })
 	})
+}
+
+// sessions fits on 80 columns; session show has the rest.
+func (t *table) sessions(all []gateway.SessionInfo) {
+	t.row("SESSION", "TLA", "PDT", "AGE", "IDLE")
+	for _, one := range all {
+		t.row(one.ID, bare(one.TLA), near(one), span(lasts(one)), idle(one))
+	}
+}
+
+// near returns the PdT of a session: by its name alone if it is of the terminal's practice.
+func near(s gateway.SessionInfo) string {
+	return strings.TrimPrefix(bare(s.PdT), s.Practice+":"+string(pki.RolePdT)+":")
+}
+
+// lasts returns how long a session lasts, by the gateway's clock.
+func lasts(s gateway.SessionInfo) time.Duration { return time.Duration(s.Length) * time.Second }
+
+// idle prints for how long nothing was sent in a session; "" = nothing was, over this link.
+func idle(s gateway.SessionInfo) string {
+	if s.LastData.IsZero() {
+		return ""
+	}
+	return span(s.Opened.Add(lasts(s)).Sub(s.LastData))
 }
 
 type sessionCmd struct {
@@ -182,7 +130,7 @@ func (d doing) act(app *cli.App, path, identity string) error {
 		d.Reason = d.BreakGlass
 	}
 	if d.Reason == "" {
-		return cli.Usage("missing flags: --reason=TEXT")
+		return noReason()
 	}
 	return d.do(app, func(c *client.Client) error {
 		body := map[string]string{"reason": d.Reason}
@@ -196,6 +144,8 @@ func (d doing) act(app *cli.App, path, identity string) error {
 		return d.print(app, done, func(*table) { printDone(app.Stdout, done) })
 	})
 }
+
+func noReason() error { return cli.Usage("missing flags: --reason=TEXT, which the trace keeps") }
 
 func printDone(out io.Writer, done api.Done) {
 	fmt.Fprintf(out, "done: %s, by %s\n", done.Act, done.By)
@@ -217,28 +167,55 @@ func (s *sessionEndCmd) Run(app *cli.App) error {
 type peersCmd struct {
 	view
 	filter
-	Role string `placeholder:"ROLE" help:"Only of that role: tla, pdt …"`
+	Role   string `placeholder:"ROLE" help:"Only of that role: tla, pdt …"`
+	Here   bool   `help:"Only those that are here now."`
+	Remark bool   `help:"Only those with a remark: denied, clone, version outdated, renewal late."`
+	CSV    bool   `name:"csv" help:"As comma-separated values, for a spreadsheet."`
 }
 
 // Run lists who is there, and who was.
 func (p *peersCmd) Run(app *cli.App) error {
+	q, err := p.query()
+	if err != nil {
+		return err
+	}
+	if p.CSV && p.JSON {
+		return cli.Usage("cannot print both: --csv or --json")
+	}
+	if p.Role != "" {
+		q.Set("role", p.Role)
+	}
 	return p.do(app, func(c *client.Client) error {
-		q := p.query()
-		if p.Role != "" {
-			q.Set("role", p.Role)
-		}
 		all, err := pages[gateway.PeerInfo](app, c, "peers", "peers", q)
 		if err != nil {
 			return err
 		}
-		return p.print(app, all, func(t *table) {
-			t.row("IDENTITY", "HERE", "LAST SEEN", "ADDRESS", "VERSION", "CERTIFICATE UNTIL", "REMARK")
-			for _, one := range all {
-				t.row(bare(one.Identity), yes(one.Connected), at(one.LastSeen), one.Address, one.Version,
-					at(one.CertificateEnd), remark(one))
-			}
-		})
+		all = slices.DeleteFunc(all, p.leavesOut)
+		if p.CSV {
+			return gateway.WritePeersCSV(app.Stdout, all)
+		}
+		return p.print(app, all, func(t *table) { t.peers(all) })
 	})
+}
+
+func (p *peersCmd) leavesOut(one gateway.PeerInfo) bool {
+	return p.Here && !one.Connected || p.Remark && remark(one) == ""
+}
+
+// peers fits on 80 columns, up to the remark.
+func (t *table) peers(all []gateway.PeerInfo) {
+	t.row("IDENTITY", "SEEN", "ADDRESS", "VERSION", "CERT ENDS", "REMARK")
+	for _, one := range all {
+		t.row(bare(one.Identity), seen(one), one.Address, one.Version, day(one.CertificateEnd), remark(one))
+	}
+}
+
+// seen prints when a peer was last here.
+func seen(p gateway.PeerInfo) string {
+	if p.Connected {
+		return "now"
+	}
+	return stamp.Day(p.LastSeen)
 }
 
 func yes(b bool) string {
@@ -252,6 +229,9 @@ func remark(p gateway.PeerInfo) string {
 	var all []string
 	if p.Denied {
 		all = append(all, "denied")
+	}
+	if p.Outdated {
+		all = append(all, "version outdated")
 	}
 	if p.RenewalLate {
 		all = append(all, "renewal late")
@@ -288,8 +268,11 @@ type refusalsCmd struct {
 
 // Run lists who was refused, the last first.
 func (r *refusalsCmd) Run(app *cli.App) error {
+	q, err := r.query()
+	if err != nil {
+		return err
+	}
 	return r.do(app, func(c *client.Client) error {
-		q := r.query()
 		q.Set("limit", strconv.Itoa(r.Limit))
 		var got struct{ Refusals []gateway.RefusalInfo }
 		if err := c.Get(app.Context, "refusals", q, &got); err != nil {
@@ -324,11 +307,11 @@ func (d *denialsCmd) Run(app *cli.App) error {
 
 type denyCmd struct {
 	doing
-	Identity string `arg:"" help:"urn:tlagate:PRACTICE:ROLE:NAME; with * in place of the name, all of that role."`
+	Identity string `arg:"" help:"urn:tlagate:PRACTICE:ROLE:NAME, as tables print it, too; PRACTICE:ROLE:* is all of that role, PRACTICE:* the whole practice."`
 }
 
 // Run denies an identity.
-func (d *denyCmd) Run(app *cli.App) error { return d.act(app, "denials", d.Identity) }
+func (d *denyCmd) Run(app *cli.App) error { return d.act(app, "denials", cli.WholeURN(d.Identity)) }
 
 type allowCmd struct {
 	doing
@@ -337,40 +320,26 @@ type allowCmd struct {
 
 // Run takes a denial back.
 func (a *allowCmd) Run(app *cli.App) error {
-	return a.act(app, "denials/"+url.PathEscape(a.Identity)+"/allow", "")
+	return a.act(app, "denials/"+url.PathEscape(cli.WholeURN(a.Identity))+"/allow", "")
 }
 
-type drainCmd struct{ doing }
+type drainCmd struct {
+	doing
+	Wait bool `help:"Return when no session is left: those that have not moved after limits.drain are ended."`
+}
 
 // Run has the gateway take no more sessions.
-func (d *drainCmd) Run(app *cli.App) error { return d.act(app, "drain", "") }
+func (d *drainCmd) Run(app *cli.App) error {
+	if err := d.act(app, "drain", ""); err != nil || !d.Wait {
+		return err
+	}
+	return d.do(app, func(c *client.Client) error { return drained(app, c) })
+}
 
 type resumeCmd struct{ doing }
 
 // Run has the gateway serve again.
 func (r *resumeCmd) Run(app *cli.App) error { return r.act(app, "resume", "") }
-
-type eventsCmd struct {
-	reach
-	After string `placeholder:"ID" help:"Those after the event with that id, too."`
-}
-
-// Run prints what happens, a line of JSON each, until it is stopped.
-func (e *eventsCmd) Run(app *cli.App) error {
-	return e.do(app, func(c *client.Client) error {
-		err := c.Events(app.Context, e.After, func(got client.Event) bool {
-			_, err := fmt.Fprintln(app.Stdout, string(got.Data))
-			return err == nil
-		})
-		if app.Context.Err() != nil {
-			return nil
-		}
-		if err == nil {
-			err = fmt.Errorf("cannot go on: the gateway ended the stream")
-		}
-		return err
-	})
-}
 
 type whoamiCmd struct{ view }
 
@@ -385,8 +354,9 @@ func (w *whoamiCmd) Run(app *cli.App) error {
 			t.row("gateway", who.Gateway)
 			t.row("identity", who.Identity)
 			t.row("by", who.Via)
-			t.row("roles", fmt.Sprint(who.Roles))
-			t.row("may", fmt.Sprint(who.May))
+			t.row("roles", cmp.Or(words(who.Roles),
+				"none: the gateway's configuration names it in no line of api.admins"))
+			t.row("may", words(who.May))
 			t.row("until", at(who.NotAfter))
 		})
 	})

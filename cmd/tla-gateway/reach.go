@@ -19,7 +19,7 @@ import (
 type reach struct {
 	Config     string     `short:"c" default:"/etc/tlagate/gateway.yaml" placeholder:"FILE" help:"Configuration of the gateway of this machine; ${default}."`
 	Gateway    string     `placeholder:"URL" help:"A gateway elsewhere, https://HOST:PORT; or unix:/PATH, the socket that takes certificates."`
-	Operator   string     `placeholder:"FILE" help:"Configuration of an operator (YAML): gateway, identity and trust, in place of the options here."`
+	Operator   string     `placeholder:"FILE" env:"TLAGATE_OPERATOR" help:"Configuration of an operator (YAML): gateway, identity and trust, in place of the options here."`
 	Cert       string     `placeholder:"FILE" help:"Our certificate, of role admin."`
 	Key        keys.Spec  `placeholder:"KEY" help:"Its key: a file, pkcs11:… or tpm:FILE."`
 	Anchor     []cli.Path `placeholder:"FILE" help:"Root of the gateway's certificate; otherwise, as the configuration of this machine says."`
@@ -41,13 +41,17 @@ type operator struct {
 // remote reports whether a certificate is used.
 func (r *reach) remote() bool { return r.Gateway != "" || r.Operator != "" || r.Cert != "" }
 
+// away reports whether the gateway is asked, even where its files could be read.
+func (r *reach) away() bool { return r.remote() || r.BreakGlass != "" }
+
 // do calls f with a client of the gateway.
 func (r *reach) do(app *cli.App, f func(c *client.Client) error) error {
 	if !r.remote() {
 		return r.locally(f)
 	}
 	if r.BreakGlass != "" {
-		return cli.Usage("cannot use --break-glass with a certificate: it is for root, over the socket")
+		return cli.Usage("cannot use --break-glass with a certificate: it is for root, over the socket; leave out " +
+			"--operator and unset TLAGATE_OPERATOR")
 	}
 	o, err := r.operator()
 	if err != nil {
@@ -65,6 +69,9 @@ func (r *reach) do(app *cli.App, f func(c *client.Client) error) error {
 		return cli.Usage("%w", err)
 	}
 	defer own.Close()
+	if err := own.OfAdmin(app.Log); err != nil {
+		return cli.Usage("%w", err)
+	}
 	store, err := trust.Open(o.Trust.Config(o.Demanded(), slog.New(warnings{app.Log.Handler()})))
 	if err != nil {
 		return cli.Usage("%w", err)
@@ -104,6 +111,9 @@ func (r *reach) locally(f func(c *client.Client) error) error {
 // operator returns what the options and the operator's file say, and for the rest this machine's configuration.
 func (r *reach) operator() (o operator, err error) {
 	if r.Operator != "" {
+		if _, err := os.Stat(r.Operator); err != nil {
+			return o, cli.Usage("cannot read the operator's file: %w; docs/operate.md has one to copy", err)
+		}
 		if err := cli.LoadYAML(r.Operator, &o); err != nil {
 			return o, err
 		}
@@ -118,24 +128,38 @@ func (r *reach) operator() (o operator, err error) {
 			o.Trust.Anchors = append(o.Trust.Anchors, cli.Anchor{File: file, Practices: []string{"*"}})
 		}
 	}
-	if o.Gateway == "" || len(o.Trust.Anchors) == 0 {
-		err = r.fill(&o)
-	}
 	if o.Identity.Cert == "" || o.Identity.Key == "" {
-		err = errors.Join(err, errors.New("cannot ask the gateway: name our certificate with --cert and --key"))
+		return o, cli.Usage("cannot ask the gateway: name our certificate with --cert and --key, or all with " +
+			"--operator")
 	}
-	if err != nil {
-		return o, cli.Usage("%w", err)
+	if o.Gateway == "" || len(o.Trust.Anchors) == 0 {
+		if err := r.fill(&o); err != nil {
+			return o, cli.Usage("%w", err)
+		}
 	}
 	return o, nil
+}
+
+// unsaid returns what is missing.
+func unsaid(o *operator) string {
+	switch {
+	case o.Gateway == "" && len(o.Trust.Anchors) == 0:
+		return "where the gateway is and whom to trust"
+	case o.Gateway == "":
+		return "where the gateway is"
+	}
+	return "whom to trust"
 }
 
 // fill adds what is missing from the configuration of this machine's gateway. Its files of state are not ours to write.
 func (r *reach) fill(o *operator) error {
 	c, _, err := load(r.Config)
 	if errors.Is(err, os.ErrNotExist) || err != nil && !cli.Usable(err) {
-		return fmt.Errorf("cannot tell where the gateway is, or whom to trust: name --gateway, --anchor and --crl, or "+
-			"--operator; %w", err)
+		why := err.Error()
+		if errors.Is(err, os.ErrNotExist) {
+			why = r.Config + " is not there"
+		}
+		return fmt.Errorf("cannot tell %s: name --gateway, --anchor and --crl, or --operator; %s", unsaid(o), why)
 	}
 	if len(o.Trust.Anchors) == 0 {
 		o.Trust, o.Crypto = c.Trust, c.Crypto

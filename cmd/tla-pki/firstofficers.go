@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,7 +67,7 @@ func (c *initCmd) issueFirst(app *cli.App, list []firstOfficer) error {
 func (c *initCmd) issueOne(app *cli.App, authority *ca.CA, o firstOfficer) (err error) {
 	csr := o.csr
 	if csr == nil {
-		if csr, err = requestInToken(o.key); err != nil {
+		if csr, err = requestOf(o.key); err != nil {
 			return err
 		}
 	}
@@ -87,18 +85,4 @@ func (c *initCmd) issueOne(app *cli.App, authority *ca.CA, o firstOfficer) (err 
 	}
 	fmt.Fprintf(app.Stdout, "Officer:       %s, certificate %s in %s\n", o.identity, issued.Serial, file)
 	return nil
-}
-
-// requestInToken makes a request of the key in a token, and the key if there is none.
-func requestInToken(where keys.Spec) (csr []byte, err error) {
-	config := keys.Config{PIN: cli.AskPIN}
-	key, err := keys.Open(where, config)
-	if errors.Is(err, fs.ErrNotExist) {
-		key, err = keys.Generate(where, string(ca.P256), config)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer key.Close()
-	return ca.NewCSR(key)
 }

@@ -36,7 +36,7 @@ type showCmd struct {
 }
 
 func (c *showCmd) Run(app *cli.App) error {
-	records, err := c.records(app, c.Which)
+	records, err := c.records(app, cli.WholeURN(c.Which))
 	if err != nil {
 		return err
 	}

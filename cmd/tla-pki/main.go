@@ -42,6 +42,7 @@ type grammar struct {
 	Propose proposeCmd `cmd:"" help:"Ask, as an officer, for a CA that the root has signed to come after this one."`
 	Begin   beginCmd   `cmd:"" help:"Have a CA that comes after another serve, once two officers have approved it."`
 
+	Request requestCmd `cmd:"" help:"Make a key, in a token for instance, and a certificate request of it, as an officer or operator."`
 	Whoami  whoamiCmd  `cmd:"" help:"Say who the running server takes you for, and your roles."`
 	Waiting waitingCmd `cmd:"" help:"List what waits for a second officer, and what became of it."`
 	Approve approveCmd `cmd:"" help:"Approve, as a second officer, what another one asked for; or reject it."`

@@ -128,6 +128,9 @@ func (o office) afar(app *cli.App, f func(*officers.Client) error) error {
 		return err
 	}
 	defer own.Close()
+	if err := own.OfAdmin(app.Log); err != nil {
+		return err
+	}
 	store, err := trust.Open(file.Trust.Config(file.Demanded(), app.Log))
 	if err != nil {
 		return err

@@ -1,17 +1,21 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
-	"text/tabwriter"
+	"strings"
 	"time"
 
+	"tlagate/audit"
 	"tlagate/ca"
 	"tlagate/ca/officers"
 	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/keycmd"
+	"tlagate/cmd/internal/trail"
 	"tlagate/est"
 	"tlagate/internal/stamp"
 	"tlagate/pki"
@@ -34,8 +38,8 @@ func (c *issueCmd) asOfficer(app *cli.App) error {
 			return err
 		}
 		if w := issued.Waiting; w != nil {
-			fmt.Fprintf(app.Stdout, "waits for a second officer until %s: tla-pki approve %d\nthen: tla-pki waiting "+
-				"--out %s %d\n", stamp.Second(w.Until), w.ID, c.Out, w.ID)
+			printWaits(app.Stdout, w)
+			fmt.Fprintf(app.Stdout, "then: tla-pki waiting --out %s %d\n", c.Out, w.ID)
 			return nil
 		}
 		return c.deliver(app, &ca.Issued{Record: issued.Record, Chain: []byte(issued.Chain), Notes: issued.Notes})
@@ -103,7 +107,7 @@ func (c *replaceCmd) asOfficer(app *cli.App, id pki.Identity) error {
 
 // asOfficer revokes or, without a reason, releases.
 func (s selection) asOfficer(app *cli.App, a acting, name, reason string) error {
-	request := officers.Revoke{Serial: s.Serial, Identity: s.Identity, Reason: reason, Why: a.Why}
+	request := officers.Revoke{Serial: s.Serial, Identity: cli.WholeURN(s.Identity), Reason: reason, Why: a.Why}
 	if which, err := s.read(); err != nil {
 		return err
 	} else if which.Certificate != nil {
@@ -213,7 +217,7 @@ func (c *whoamiCmd) Run(app *cli.App) error {
 	if c.JSON {
 		return encodeJSON(app.Stdout, who)
 	}
-	fmt.Fprintf(app.Stdout, "%s\nroles %v\n", who.Identity, who.Roles)
+	fmt.Fprintf(app.Stdout, "%s\nroles %s\n", who.Identity, strings.Trim(fmt.Sprint(who.Roles), "[]"))
 	return nil
 }
 
@@ -246,7 +250,8 @@ func (c *waitingCmd) Run(app *cli.App) error {
 	if c.JSON {
 		return encodeJSON(app.Stdout, list)
 	}
-	return printWaiting(app.Stdout, list)
+	printWaiting(app.Stdout, list)
+	return nil
 }
 
 func waitingUnder(list []officers.Waiting, id int64) (officers.Waiting, error) {
@@ -277,14 +282,24 @@ func (c *waitingCmd) write(app *cli.App, one officers.Waiting) error {
 	return nil
 }
 
-func printWaiting(w io.Writer, list []officers.Waiting) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NUMBER\tSTATE\tUNTIL\tBY\tPROFILE\tIDENTITY\tKEY\tWHY")
-	for _, one := range list {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", one.ID, one.State, stamp.Second(one.Until), one.By,
-			one.Issue.Profile, one.Issue.Identity, one.Key, one.Issue.Why)
+// printWaits says to who asks what the second officer does.
+func printWaits(w io.Writer, one *officers.Waiting) {
+	fmt.Fprintf(w, "waits for a second officer until %s: tla-pki approve %d\nkey %s: they compare it with what "+
+		"tla-pki waiting shows them\n", stamp.Second(one.Until), one.ID, one.Key)
+}
+
+// printWaiting prints a paragraph for each: who compares a key wants it whole, on a line of its own.
+func printWaiting(w io.Writer, list []officers.Waiting) {
+	for i, one := range list {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "number    %d, %s, until %s\nby        %s\nprofile   %s\nidentity  %s\nkey       %s\n", one.ID,
+			one.State, stamp.Second(one.Until), one.By, one.Issue.Profile, one.Issue.Identity, one.Key)
+		if one.Issue.Why != "" {
+			fmt.Fprintf(w, "why       %s\n", cli.Screen(one.Issue.Why))
+		}
 	}
-	return table.Flush()
 }
 
 type approveCmd struct {
@@ -331,21 +346,31 @@ type ackCmd struct {
 // Run acknowledges what was done with --break-glass.
 func (c *ackCmd) Run(app *cli.App) error {
 	return c.office().afar(app, func(client *officers.Client) error {
-		return client.Do(app.Context, "acknowledge", officers.Acknowledge{Why: c.Why}, &officers.Done{})
+		var done officers.Done
+		if err := client.Do(app.Context, "acknowledge", officers.Acknowledge{Why: c.Why}, &done); err != nil {
+			return err
+		}
+		fmt.Fprintln(app.Stdout, "acknowledged: tla-pki status no longer shows it")
+		return warn(done.Warnings)
 	})
 }
 
 type traceCmd struct {
 	afarOnly
-	Since time.Duration `placeholder:"36h" help:"Only from so long ago on."`
-	Event string        `placeholder:"KIND" help:"Only events of that kind; * stands for anything: key.*"`
+	Since string `placeholder:"TIME" help:"Only from then on, in UTC: 2026-11-24, 2026-11-24T08:30:00Z, or how long ago: 36h, 30d."`
+	Event string `placeholder:"KIND" help:"Only events of that kind; * stands for anything: key.*"`
+	JSON  bool   `name:"json" help:"The lines as they are in the file."`
 }
 
-// Run prints the newest lines of the CA's trace, as they are in its file.
+// Run prints the newest lines of the CA's trace, as audit show does.
 func (c *traceCmd) Run(app *cli.App) error {
+	since, err := trail.Since(c.Since)
+	if err != nil {
+		return err
+	}
 	query := url.Values{}
-	if c.Since > 0 {
-		query.Set("since", time.Now().Add(-c.Since).UTC().Format(time.RFC3339))
+	if !since.IsZero() {
+		query.Set("since", stamp.Instant(since))
 	}
 	if c.Event != "" {
 		query.Set("event", c.Event)
@@ -354,6 +379,23 @@ func (c *traceCmd) Run(app *cli.App) error {
 	if err := c.office().view(app, "audit", query, &lines); err != nil {
 		return err
 	}
-	_, err := app.Stdout.Write(lines)
+	if !c.JSON {
+		lines = linesForPeople(lines)
+	}
+	_, err = app.Stdout.Write(lines)
 	return err
+}
+
+// linesForPeople returns lines of a trace for people; what is none stays as it is.
+func linesForPeople(lines []byte) []byte {
+	var out bytes.Buffer
+	for line := range bytes.Lines(lines) {
+		var e audit.Entry
+		if json.Unmarshal(line, &e) != nil {
+			out.Write(line)
+			continue
+		}
+		fmt.Fprintln(&out, trail.Readable(e))
+	}
+	return out.Bytes()
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -82,6 +83,7 @@ func TestG2ThePKIRenewsItsOwn(t *testing.T) {
 	byKey := p.issue("pki", "urn:tlagate:op:pki:p1", "pki.example.org")
 	byKey.CSR = ""
 	p.issue("gateway-client", "urn:tlagate:op:gateway:g1")
+	p.issue("admin", "urn:tlagate:op:admin:claire")
 	r := &renewer{ca: p.ca, list: []renewed{byRequest, byKey}, log: slog.New(slog.NewTextHandler(&p.log, nil)),
 		told: map[string]time.Time{}}
 	ocspEnd, pkiEnd := p.end(byRequest), p.end(byKey)
@@ -97,7 +99,7 @@ func TestG2ThePKIRenewsItsOwn(t *testing.T) {
 	p.later(4)
 	status, err = statusOf(p.ca, p.now)
 	require.NoError(t, err)
-	require.ErrorContains(t, status.judge(), "1 of 9 items")
+	require.ErrorContains(t, status.judge(), "1 of 10 items")
 	r.look(p.now)
 	require.True(t, p.end(byRequest).After(ocspEnd))
 	require.Equal(t, pkiEnd, p.end(byKey))
@@ -111,12 +113,15 @@ func TestG2ThePKIRenewsItsOwn(t *testing.T) {
 	r.look(p.now)
 	require.True(t, p.end(byKey).After(pkiEnd))
 	require.Contains(t, p.log.String(), "identity=urn:tlagate:op:gateway:g1")
+	require.Contains(t, p.log.String(), "identity=urn:tlagate:op:admin:claire")
 	p.log.Reset()
 	r.look(p.now.Add(time.Hour))
 	require.Empty(t, p.log.String(), "once a day")
 	status, err = statusOf(p.ca, p.now)
 	require.NoError(t, err)
 	require.Error(t, status.judge())
+	i := slices.IndexFunc(status, func(i item) bool { return i.What == "admin" })
+	require.Contains(t, status[i].Do, "tla-pki issue --profile admin, which another officer approves")
 }
 
 // TestG2ARevokedIssuingCAIsTold: all that it signed is refused, so its renewals bring nothing.

@@ -26,7 +26,7 @@ func (c *replaceCmd) Run(app *cli.App) error {
 	if err != nil {
 		return cli.Usage("cannot replace: %w", err)
 	}
-	id, err := pki.ParseIdentity(c.Identity)
+	id, err := pki.ParseIdentity(cli.WholeURN(c.Identity))
 	if err != nil {
 		return cli.Usage("%w", err)
 	}

@@ -23,7 +23,7 @@ func (s selection) read() (ca.Selection, error) {
 	if s == (selection{}) {
 		return ca.Selection{}, cli.Usage("cannot tell which certificates: name one of --serial, --cert and --identity")
 	}
-	which := ca.Selection{Serial: s.Serial, Identity: s.Identity}
+	which := ca.Selection{Serial: s.Serial, Identity: cli.WholeURN(s.Identity)}
 	if s.Cert == "" {
 		return which, nil
 	}

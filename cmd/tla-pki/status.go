@@ -95,6 +95,7 @@ var renewals = map[string]string{
 	"root": "a new CA must reach every device before", "issuing": "a new CA must reach every device before",
 	"gateway-client": "look at the gateway: it renews its own",
 	"gateway-server": "look at the gateway: it renews its own",
+	"admin":          "tla-pki issue --profile admin, which another officer approves; or revoke it",
 }
 
 func certificateItem(r store.Record, now time.Time) item {

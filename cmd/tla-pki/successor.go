@@ -7,7 +7,6 @@ import (
 	"tlagate/ca"
 	"tlagate/ca/officers"
 	"tlagate/cmd/internal/cli"
-	"tlagate/internal/stamp"
 	"tlagate/keys"
 	"tlagate/pki"
 )
@@ -65,8 +64,8 @@ func (c *proposeCmd) Run(app *cli.App) error {
 		if w == nil {
 			return fmt.Errorf("cannot use the answer: nothing waits")
 		}
-		fmt.Fprintf(app.Stdout, "waits for a second officer until %s: tla-pki approve %d\nthen: tla-pki waiting "+
-			"--out next %d, and tla-pki begin\n", stamp.Second(w.Until), w.ID, w.ID)
+		printWaits(app.Stdout, w)
+		fmt.Fprintf(app.Stdout, "then: tla-pki waiting --out next %d, and tla-pki begin\n", w.ID)
 		return nil
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"tlagate/audit"
 	"tlagate/gateway"
 	"tlagate/internal/acts"
+	"tlagate/pki"
 )
 
 // ask is the body of an act.
@@ -52,10 +53,21 @@ func (s *Server) end(c *caller, r *http.Request, a ask) (string, *Problem) {
 }
 
 func (s *Server) deny(c *caller, _ *http.Request, a ask) (string, *Problem) {
-	if c.peer != nil && a.Identity == c.name() {
-		return "", &Problem{Code: Conflict, Detail: "That is your own identity.", Action: "Let another do it."}
+	if c.peer != nil && gateway.Covers(a.Identity, c.peer.Identity) {
+		return "", &Problem{Code: Conflict, Detail: "That is your own identity, or one of several that it covers.",
+			Action: "Let another do it."}
 	}
-	return problemOf(s.cfg.Gateway.Deny(a.Identity, c.act(Deny, a.Reason)))
+	note, p := problemOf(s.cfg.Gateway.Deny(a.Identity, c.act(Deny, a.Reason)))
+	if note == "" && p == nil && ofDevices(a.Identity) && !s.cfg.Gateway.Knows(a.Identity) {
+		note = "no device of that name has been seen here; compare it with those of tla-gateway peers"
+	}
+	return note, p
+}
+
+// ofDevices reports whether a name of the deny list is of terminals or PdTs: only they are seen.
+func ofDevices(name string) bool {
+	id, err := pki.ParseIdentity(name)
+	return err != nil || id.Role == pki.RoleTLA || id.Role == pki.RolePdT
 }
 
 func (s *Server) allow(c *caller, r *http.Request, a ask) (string, *Problem) {
@@ -112,7 +124,8 @@ func problemOf(err error) (note string, p *Problem) {
 	case errors.Is(err, gateway.ErrNoSession):
 		return "", &Problem{Code: NotFound, Detail: "There is no such session, or no longer."}
 	case errors.Is(err, gateway.ErrNotListed):
-		return "", &Problem{Code: NotFound, Detail: "The deny list has no such entry."}
+		return "", &Problem{Code: NotFound, Detail: "The deny list has no such entry.",
+			Action: "See tla-gateway denials."}
 	case errors.Is(err, gateway.ErrNotDenied):
 		return "", &Problem{Code: BadRequest, Detail: sentence(err)}
 	case errors.Is(err, gateway.ErrNotDraining):

@@ -30,6 +30,7 @@ type Gateway interface {
 	Refusals(f gateway.Filter, limit int) []gateway.RefusalInfo
 	Denied() []gateway.DenialInfo
 	Denies(id pki.Identity) bool
+	Knows(name string) bool // whom a name of the deny list is about
 	Draining() bool
 	Joined() int // how many sessions there are
 	Events(since uint64) (events <-chan gateway.Event, cancel func())

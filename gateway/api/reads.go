@@ -2,6 +2,7 @@ package api
 
 import (
 	_ "embed"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -108,11 +109,11 @@ type sessionPage struct {
 
 func (s *Server) sessions(_ *caller, r *http.Request) (any, *Problem) {
 	q := parameters(r, "practice", "identity", "pdt", "since", "cursor", "limit")
-	f, limit := filterOf(q), q.limit()
+	f, limit, cursor := filterOf(q), q.limit(), q.cursor(gateway.IsCursor)
 	if p := q.problem(); p != nil {
 		return nil, p
 	}
-	list, next := s.cfg.Gateway.Sessions(f, q.text("cursor"), limit)
+	list, next := s.cfg.Gateway.Sessions(f, cursor, limit)
 	return sessionPage{some(list), next}, nil
 }
 
@@ -134,11 +135,11 @@ type peerPage struct {
 
 func (s *Server) peersThere(_ *caller, r *http.Request) (any, *Problem) {
 	q := parameters(r, slices.Concat(filters, []string{"cursor", "limit"})...)
-	f, limit := filterOf(q), q.limit()
+	f, limit, cursor := filterOf(q), q.limit(), q.cursor(isIdentity)
 	if p := q.problem(); p != nil {
 		return nil, p
 	}
-	list, next := s.cfg.Gateway.Peers(f, q.text("cursor"), limit)
+	list, next := s.cfg.Gateway.Peers(f, cursor, limit)
 	return peerPage{some(list), next}, nil
 }
 
@@ -222,7 +223,12 @@ func filterOf(q *query) gateway.Filter {
 	f := gateway.Filter{Practice: q.text("practice"), Identity: q.identity("identity"), Role: pki.Role(q.text("role")),
 		PdT: q.identity("pdt"), Since: q.time("since")}
 	if f.Role != "" && !slices.Contains(pki.Roles, f.Role) {
-		q.wrong = "role"
+		q.refuse("role", fmt.Sprintf("wants one of %s", pki.Roles))
 	}
 	return f
+}
+
+func isIdentity(text string) bool {
+	_, err := pki.ParseIdentity(text)
+	return err == nil
 }

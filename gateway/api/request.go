@@ -20,20 +20,27 @@ const (
 // query reads the parameters of a request, each of which is given once and known.
 type query struct {
 	values map[string][]string
-	wrong  string // the first that is
+	wrong  string // what is, as a sentence; "" = nothing
+}
+
+// refuse says that a parameter is wrong.
+func (q *query) refuse(name, why string) {
+	q.wrong = "The parameter " + strconv.QuoteToASCII(cut(name)) + " " + why + "."
 }
 
 // parameters returns the parameters of a request, of which these are known.
 func parameters(r *http.Request, known ...string) *query {
 	q := &query{}
 	if len(r.URL.RawQuery) > maxQuery {
-		q.wrong = "query"
+		q.wrong = "The query is too long."
 		return q
 	}
 	values := r.URL.Query()
 	for name, list := range values {
-		if !slices.Contains(known, name) || len(list) > 1 && name != "event" {
-			q.wrong = name
+		if !slices.Contains(known, name) {
+			q.refuse(name, "is not known here")
+		} else if len(list) > 1 && name != "event" {
+			q.refuse(name, "is given twice")
 		}
 	}
 	q.values = values
@@ -55,7 +62,7 @@ func (q *query) limit() int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > mostPage {
-		q.wrong = "limit"
+		q.refuse("limit", "wants a number from 1 to "+strconv.Itoa(mostPage))
 	}
 	return n
 }
@@ -65,7 +72,7 @@ func (q *query) time(name string) (t time.Time) {
 	if text := q.text(name); text != "" {
 		var err error
 		if t, err = time.Parse(time.RFC3339, text); err != nil {
-			q.wrong = name
+			q.refuse(name, "wants a time of RFC 3339, such as 2026-11-24T08:30:00Z")
 		}
 	}
 	return t
@@ -76,10 +83,25 @@ func (q *query) identity(name string) (id pki.Identity) {
 	if text := q.text(name); text != "" {
 		var err error
 		if id, err = pki.ParseIdentity(text); err != nil {
-			q.wrong = name
+			q.refuse(name, "wants a whole identity, urn:tlagate:PRACTICE:ROLE:NAME")
 		}
 	}
 	return id
+}
+
+// urn is identity for those who want the text.
+func (q *query) urn(name string) string {
+	q.identity(name)
+	return q.text(name)
+}
+
+// cursor returns where a page begins, which an answer before has said; "" = the first page.
+func (q *query) cursor(isOne func(string) bool) string {
+	text := q.text("cursor")
+	if text != "" && !isOne(text) {
+		q.refuse("cursor", "wants what next was in the answer before")
+	}
+	return text
 }
 
 // problem returns what is wrong with the parameters.
@@ -87,9 +109,7 @@ func (q *query) problem() *Problem {
 	if q.wrong == "" {
 		return nil
 	}
-	name := strconv.QuoteToASCII(cut(q.wrong))
-	return &Problem{Code: BadRequest, Detail: "The parameter " + name + " is not understood.",
-		Action: "See docs/api.md."}
+	return &Problem{Code: BadRequest, Detail: q.wrong, Action: "See docs/api.md."}
 }
 
 func cut(s string) string { return s[:min(len(s), 40)] }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -56,7 +57,42 @@ func TestSP3BadActs(t *testing.T) {
 		"role=tla&role=pdt", "identity=" + strings.Repeat("a", maxQuery)} {
 		require.Equal(t, BadRequest, claire.code("GET", "peers?"+bad, ""), "%.40s", bad)
 	}
+	for _, bad := range []string{"sessions?cursor=x", "peers?cursor=x"} {
+		require.Equal(t, BadRequest, claire.code("GET", bad, ""), "%s: or a console reads the first page for ever", bad)
+	}
 	require.Empty(t, r.g.acts())
+}
+
+// TestG7AProblemSaysWhatAParameterWants: who typed it need not look it up.
+func TestG7AProblemSaysWhatAParameterWants(t *testing.T) {
+	claire := start(t, parsed(t, "claire", "read")).as(admin("claire"))
+	for wrong, want := range map[string]string{"limit=0": "a number from 1 to 500", "since=1h": "2026-11-24T08:30:00Z",
+		"identity=t1": "urn:tlagate:PRACTICE:ROLE:NAME", "role=boss": "tla pdt", "limits=5": `"limits" is not known`,
+		"role=tla&role=pdt": "given twice"} {
+		_, body := claire.ask("GET", "peers?"+wrong, "")
+		var p ProblemAnswer
+		require.NoError(t, json.Unmarshal([]byte(body), &p), body)
+		require.Contains(t, p.Detail, want, wrong)
+	}
+}
+
+// TestSP3NobodyDeniesThemselves: neither by name nor by a pattern, which would turn away every operator.
+func TestSP3NobodyDeniesThemselves(t *testing.T) {
+	claire := start(t, parsed(t, "claire", "security")).as(admin("claire"))
+	for _, name := range []string{admin("claire"), "urn:tlagate:op:admin:*", "urn:tlagate:op:*"} {
+		require.Equal(t, Conflict, claire.code("POST", "denials", `{"reason":"a","identity":"`+name+`"}`), name)
+	}
+	require.Empty(t, claire.code("GET", "whoami", ""))
+}
+
+// TestSP3ADenialOfNobodySaysSo: a name with a slip in it would leave a stolen terminal in.
+func TestSP3ADenialOfNobodySaysSo(t *testing.T) {
+	claire := start(t, parsed(t, "claire", "security")).as(admin("claire"))
+	for name, noted := range map[string]bool{tla1: true, "urn:tlagate:cab1:*": true, "urn:tlagate:cab1:pdt:*": true,
+		admin("paul"): false} {
+		_, body := claire.ask("POST", "denials", `{"reason":"a","identity":"`+name+`"}`)
+		require.Equal(t, noted, strings.Contains(body, "no device of that name has been seen here"), body)
+	}
 }
 
 // TestSP3AnActIsDoneOnce: an act that is sent again with its key is answered as the first time, to who sent it.

@@ -88,7 +88,8 @@ func resumeFrom(r *http.Request) (uint64, *Problem) {
 	}
 	n, err := strconv.ParseUint(last, 10, 64)
 	if err != nil {
-		return 0, &Problem{Code: BadRequest, Detail: "Last-Event-ID is none of ours."}
+		return 0, &Problem{Code: BadRequest, Detail: "Last-Event-ID is none of ours.",
+			Action: "Send the id of an event that came, or leave it out."}
 	}
 	return max(n, 1), nil // all that is known
 }

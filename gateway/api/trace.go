@@ -25,10 +25,10 @@ func (s *Server) search(c *caller, r *http.Request) (any, *Problem) {
 	}
 	q := parameters(r, "since", "until", "event", "identity", "practice", "reason", "session", "incident", "limit")
 	wanted, limit := index.Query{Since: q.time("since"), Until: q.time("until"), Events: q.values["event"],
-		Identity: q.text("identity"), Practice: q.text("practice"), Reason: q.text("reason"),
+		Identity: q.urn("identity"), Practice: q.text("practice"), Reason: q.text("reason"),
 		Session: q.text("session"), Incident: q.text("incident")}, q.limit()
 	if len(wanted.Events) > 20 {
-		q.wrong = "event"
+		q.refuse("event", "is given more than 20 times")
 	}
 	if p := q.problem(); p != nil {
 		return nil, p

@@ -149,6 +149,14 @@ func (f *Table) Version(id pki.Identity, late bool) {
 	}
 }
 
+// Late reports whether the program of an identity was too old when it last asked.
+func (f *Table) Late(id pki.Identity) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m := f.byID[id]
+	return m != nil && m.late
+}
+
 // Count returns how many identities are taken for clones, and of each role how many have a program that is too old.
 func (f *Table) Count() (clones int, late map[pki.Role]int) {
 	f.mu.Lock()

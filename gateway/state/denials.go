@@ -157,14 +157,20 @@ func (d *Denials) Denies(id pki.Identity) bool {
 	if len(d.byIdentity) == 0 {
 		return false
 	}
-	practice := pki.Identity{Practice: id.Practice, Role: id.Role, Name: "*"}.String()
-	for _, name := range []string{id.String(), practice, "urn:tlagate:" + id.Practice + ":*"} {
-		if _, ok := d.byIdentity[name]; ok {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(about(id), func(name string) bool {
+		_, ok := d.byIdentity[name]
+		return ok
+	})
 }
+
+// about returns the names of the entries that are about a peer: its own, that of its role, that of its practice.
+func about(id pki.Identity) []string {
+	role := pki.Identity{Practice: id.Practice, Role: id.Role, Name: "*"}.String()
+	return []string{id.String(), role, "urn:tlagate:" + id.Practice + ":*"}
+}
+
+// Covers reports whether an entry of that name is about a peer.
+func Covers(name string, id pki.Identity) bool { return slices.Contains(about(id), name) }
 
 // Denied returns the list, sorted by identity.
 func (d *Denials) Denied() []Denial {

@@ -148,8 +148,8 @@ func (r *Readers) update(change func()) {
 	r.changed = make(chan struct{})
 }
 
-// Lack reports whether it is known that no card is in for a slot. It is not before all readers were looked at, nor while
-// a card that came in has yet to answer to its first reset.
+// Lack reports whether it is known that no card is in for a slot. It is not before all readers were looked at, nor
+// while a card that came in has yet to answer to its first reset.
 func (r *Readers) Lack(slot session.Slot) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

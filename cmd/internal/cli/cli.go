@@ -136,7 +136,7 @@ func parseAndRun(app *App, name string, args []string, grammar any, run func(*Ap
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return Usage("%w; see %s --help", err, name)
+		return Usage("%w; see %s --help", err, strings.Join(append([]string{name}, commandOf(err)...), " "))
 	}
 	app.Log = newLogger(name, app.Stderr, common.LogLevel, common.LogFormat)
 	app.Program, app.Command = name, parsed.Command()
@@ -144,6 +144,18 @@ func parseAndRun(app *App, name string, args []string, grammar any, run func(*Ap
 		return run(app)
 	}
 	return parsed.Run(app)
+}
+
+// commandOf returns the words of the command, as far as it is known, whose command line kong cannot use.
+func commandOf(err error) (words []string) {
+	if wrong, ok := errors.AsType[*kong.ParseError](err); ok && wrong.Context != nil {
+		for _, part := range wrong.Context.Path {
+			if part.Command != nil {
+				words = append(words, part.Command.Name)
+			}
+		}
+	}
+	return words
 }
 
 // untilStopped returns a context that ends with the first SIGINT or SIGTERM.

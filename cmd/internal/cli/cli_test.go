@@ -45,9 +45,10 @@ func TestRunExitCodes(t *testing.T) {
 		{"usage from the command", []string{"work", "--file", "f", "--log-level=error"},
 			cli.Usage("cannot read %s", "f"), 2, "prog: cannot read f\n"},
 		{"silent code", []string{"work", "--file", "f", "--log-level=error"}, cli.ExitCode(1, nil), 1, ""},
-		{"missing flag", []string{"work"}, nil, 2, "prog: missing flags: --file=STRING; see prog --help\n"},
+		{"missing flag", []string{"work"}, nil, 2, "prog: missing flags: --file=STRING; see prog work --help\n"},
 		{"unknown flag", []string{"work", "--file", "f", "--nonsense"}, nil, 2,
-			"prog: unknown flag --nonsense; see prog --help\n"},
+			"prog: unknown flag --nonsense; see prog work --help\n"},
+		{"unknown command", []string{"play"}, nil, 2, "prog: unexpected argument play; see prog --help\n"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// HelpTexts are help texts by name, for a field or command with help:"${name}". kong.Vars would do, but kong works each of
-// those out again for every flag, which takes a program with many of both longer than its work.
+// HelpTexts are help texts by name, for a field or command with help:"${name}". kong.Vars would do, but kong works each
+// of those out again for every flag, which takes a program with many of both longer than its work.
 type HelpTexts map[string]string
 
 // Apply puts the texts in before kong works out its variables, which a text may have.

@@ -68,8 +68,8 @@ func (i Identity) advise(err error) error {
 	if !errors.Is(err, fs.ErrNotExist) || !missing(string(i.Cert)) && !missing(i.Key.File()) {
 		return err
 	}
-	return fmt.Errorf("%w: run the command enroll, which makes key and certificate (tla-ocsp and tla-pki have none: "+
-		"tla-pki issue)", err)
+	return fmt.Errorf("%w: run the command enroll, which makes key and certificate (tla-ocsp, tla-pki and operators "+
+		"have none: tla-pki issue)", err)
 }
 
 // OpenOrAll is like Open, but if neither key nor certificate can be read, its error names both.

@@ -71,7 +71,7 @@ var unprinted = []string{"session", "incident", "statement", "fingerprint", "unt
 func (s *Story) brief(e audit.Entry) string {
 	var b strings.Builder
 	b.WriteString(string(e.Event))
-	if e.Said != nil && e.By != s.Terminal {
+	if e.Event == audit.OperatorAct || e.Said != nil && e.By != s.Terminal {
 		fmt.Fprintf(&b, "  by=%s", quoted(e.By))
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.With)) {

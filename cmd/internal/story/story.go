@@ -239,12 +239,25 @@ func (i *incident) tell(number string, others []*incident) *Story {
 	s := &Story{Number: strings.ToUpper(number), At: i.first, Terminal: i.terminal, Sessions: i.sessions,
 		Lines: i.lines, Saw: i.saw(number)}
 	if s.Saw != nil {
-		s.Advice = advise(s.Saw.Code, s.Saw.Reason)
+		s.Advice = advise(s.Saw.Code, cmp.Or(s.Saw.Reason, i.refusal(s.Saw.Code)))
 	}
 	for _, o := range others {
 		s.Others = append(s.Others, Other{o.first, o.terminal})
 	}
 	return s
+}
+
+// refusal returns why the gateway did not let the terminal in, which it does not tell a terminal that says "rejected":
+// the reason of the refusal that is next to the incident in time; "" = there is none.
+func (i *incident) refusal(code string) (reason string) {
+	nearest := around
+	for _, t := range i.lines {
+		away := t.At.Sub(i.first).Abs()
+		if code == "rejected" && t.Line.Event == audit.AccessRefused && away <= nearest {
+			nearest, reason = away, t.Line.With["reason"]
+		}
+	}
+	return reason
 }
 
 // saw returns what the user was shown: as the terminal says; else what follows from the gateway's lines.

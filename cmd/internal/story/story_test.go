@@ -92,6 +92,32 @@ func TestSA2ARefusedRequestsStory(t *testing.T) {
 	require.Equal(t, []string{one}, s.Sessions)
 }
 
+// TestSA2ARefusedTerminalsStory: a terminal is not told why it is not let in, but the operator is, whatever else the
+// gateway refused about that time.
+func TestSA2ARefusedTerminalsStory(t *testing.T) {
+	b := newBook(t)
+	b.write(audit.AccessRefused, audit.Peer(tla1), audit.Reason("expired"))
+	b.now = b.now.Add(time.Minute)
+	b.write(audit.AccessRefused, audit.Peer(tla1), audit.Reason("denied"))
+	b.said(tla1, 0, audit.SessionFailed, audit.Code("rejected"), audit.Incident("K7M2"))
+	b.now = b.now.Add(time.Minute)
+	b.write(audit.AccessRefused, audit.Peer(tla1), audit.Reason("expired"))
+	s := b.find(Question{Number: "K7M2"})
+	require.Len(t, s.Advice, 2)
+	require.Equal(t, "denied", s.Advice[1].Word)
+	require.Contains(t, s.Advice[1].Todo, "tla-gateway denials")
+}
+
+// TestSA2AnActsStory: who acted is on the page, and why.
+func TestSA2AnActsStory(t *testing.T) {
+	b := newBook(t)
+	b.write(audit.OperatorAct, audit.By("urn:tlagate:op:admin:claire"), audit.Act("end"), audit.Identity(tla1),
+		audit.Reason("case 12"), audit.Incident("K7M2"))
+	var page bytes.Buffer
+	b.find(Question{Number: "K7M2"}).Print(&page)
+	require.Contains(t, page.String(), `by=urn:tlagate:op:admin:claire  act=end`)
+}
+
 // TestSA2ACutsStory has the lines of all three sides, in the order of time, and no line of another session.
 func TestSA2ACutsStory(t *testing.T) {
 	b := newBook(t)

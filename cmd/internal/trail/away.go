@@ -60,7 +60,7 @@ func searchAway(app *cli.App, e Elsewhere, q index.Query, limit int, asJSON bool
 			_ = json.NewEncoder(out).Encode(line)
 			continue
 		}
-		fmt.Fprintln(out, readable(line))
+		fmt.Fprintln(out, Readable(line))
 	}
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("cannot print the audit trace: %w", err)

@@ -122,8 +122,8 @@ func printReport(w io.Writer, r audit.Report) {
 	}
 }
 
-// readable returns an entry as one line: time, number, event, program, then name=value.
-func readable(e audit.Entry) string {
+// Readable returns an entry as one line: time, number, event, program, then name=value.
+func Readable(e audit.Entry) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %6d  %s", e.At, e.Seq, plain(string(e.Event)))
 	if e.By != "" {

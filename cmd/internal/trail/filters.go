@@ -47,6 +47,7 @@ func (f filters) query(now time.Time) (q index.Query, err error) {
 	if q.Until, err = parseTime("--until", f.Until, now); err != nil {
 		return q, err
 	}
+	f.Identity = cli.WholeURN(f.Identity)
 	q.Identity, q.Practice, q.Session = f.Identity, f.Practice, f.Session
 	if err := f.checkNames(); err != nil {
 		return q, err

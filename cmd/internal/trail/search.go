@@ -160,7 +160,7 @@ func (l listing) line(out io.Writer, line audit.Line) {
 		fmt.Fprintln(out, line.Text)
 		return
 	}
-	fmt.Fprintln(out, readable(line.Entry))
+	fmt.Fprintln(out, Readable(line.Entry))
 }
 
 func warnUnreadable(app *cli.App, l audit.Line) {

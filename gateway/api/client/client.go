@@ -10,10 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"tlagate/gateway/api"
@@ -161,13 +163,24 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte, las
 		if inner, ok := errors.AsType[*url.Error](err); ok {
 			err = inner.Err
 		}
-		return nil, fmt.Errorf("cannot ask the gateway at %s: %w", c.where, err)
+		return nil, fmt.Errorf("cannot ask the gateway at %s: %w%s", c.where, err, hint(err))
 	}
 	if res.StatusCode == http.StatusOK {
 		return res, nil
 	}
 	defer res.Body.Close()
 	return nil, problemIn(res)
+}
+
+// hint returns what to do when nobody answers, or the one who does cannot be judged; "" = the error says it.
+func hint(err error) string {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist):
+		return "; does tla-gateway run there, with this in its section api?"
+	case pki.ReasonOf(err) == pki.CRLMissing:
+		return "; name that CA's lists: --crl, or crls in the operator's file"
+	}
+	return ""
 }
 
 // Problem is what the gateway answered instead.
