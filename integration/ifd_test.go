@@ -523,7 +523,7 @@ func alarm(t *testing.T, pcscd *world.Process) {
 }
 
 // TestIFDWithActivationAndAutoExit: the first program has systemd start pcscd, and finds the card at once; pcscd ends
-// by itself when nobody needs it, the card then has no power, and the next program finds it again.
+// by itself when nobody needs it, the card then forgets what it knew, and the next program finds it again.
 func TestIFDWithActivationAndAutoExit(t *testing.T) {
 	t.Parallel()
 	b := newIFDBed(t, world.PCSCDConfig{})
