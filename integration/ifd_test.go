@@ -396,6 +396,27 @@ func TestSP4IFDPad(t *testing.T) {
 	require.Equal(t, "ok 63C2", c.do("control 42330006 "+openSCHeader+"0000000D"+openSCTemplate), "the other order")
 }
 
+// TestSP4IFDTwoProgramsAtThePad: a program dies while the user is asked for the code that it wanted, and another wants
+// one too: the user is asked for each, one after the other, and the second program gets its own answer.
+func TestSP4IFDTwoProgramsAtThePad(t *testing.T) {
+	t.Parallel()
+	b := newIFDBed(t, world.PCSCDConfig{})
+	s := b.session()
+	card := newPadCard(t)
+	s.insertAs(session.SlotCPS, padATR, card)
+	first, second := b.client(cpsReader), b.client(cpsReader)
+	const verify = "control 42330006 " + openSCHeader + "0D000000" + openSCTemplate
+	first.ask(verify)
+	require.Equal(t, "verify 00200081", <-card.busy)
+	second.ask(verify)
+	first.kill()
+	require.Empty(t, card.busy, "one at a time")
+	card.release()
+	require.Equal(t, "ok 63C2", second.answer())
+	require.Equal(t, "verify 00200081", <-card.busy)
+	require.Empty(t, card.busy)
+}
+
 func TestIFDAttributes(t *testing.T) {
 	t.Parallel()
 	b := newIFDBed(t, world.PCSCDConfig{})
@@ -523,7 +544,7 @@ func alarm(t *testing.T, pcscd *world.Process) {
 }
 
 // TestIFDWithActivationAndAutoExit: the first program has systemd start pcscd, and finds the card at once; pcscd ends
-// by itself when nobody needs it, the card then has no power, and the next program finds it again.
+// by itself when nobody needs it, the card then forgets what it knew, and the next program finds it again.
 func TestIFDWithActivationAndAutoExit(t *testing.T) {
 	t.Parallel()
 	b := newIFDBed(t, world.PCSCDConfig{})

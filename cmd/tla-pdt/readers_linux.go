@@ -40,6 +40,10 @@ func (c *readersCmd) before() ([]ifd.Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the readers that there are: %w", err)
 	}
+	if len(text) == 0 {
+		return nil, fmt.Errorf("cannot keep the readers of %s: it is empty; if the output went into it, restore it, "+
+			"write to another file and move that", c.After)
+	}
 	entries, err := ifd.ReadEntries(text)
 	if err != nil {
 		return nil, fmt.Errorf("cannot keep the readers of %s: %w", c.After, err)

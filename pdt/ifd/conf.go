@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -101,9 +102,10 @@ func (e Entry) device() string {
 	return fmt.Sprintf("ifd:%d:%s:%s", e.Slot, e.Owner, e.Socket)
 }
 
-// ReadEntries reads what ReaderConf wrote. It refuses a file that has other readers too.
+// ReadEntries reads what ReaderConf wrote. It refuses a file that has anything else in it but comments: a reader that
+// was overlooked would change the names of those behind it.
 func ReadEntries(conf []byte) (entries []Entry, err error) {
-	for _, block := range strings.Split(string(conf), "\nFRIENDLYNAME ")[1:] {
+	for _, block := range strings.Split("\n"+string(conf), "\nFRIENDLYNAME ")[1:] {
 		e, ok := readEntry(block)
 		if !ok || e.Check() != nil {
 			return nil, fmt.Errorf("cannot understand its reader %.80q: want those of tlagate alone, as written by it",
@@ -111,7 +113,20 @@ func ReadEntries(conf []byte) (entries []Entry, err error) {
 		}
 		entries = append(entries, e)
 	}
+	if !slices.Equal(content(conf), content(ReaderConf(entries))) {
+		return nil, errors.New("cannot understand it: want the readers of tlagate alone, as written by it")
+	}
 	return entries, nil
+}
+
+// content returns the lines of a configuration, without comments.
+func content(conf []byte) (lines []string) {
+	for line := range strings.Lines(string(conf)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 // readEntry reads an entry after its first word.

@@ -60,3 +60,21 @@ func TestEntriesOfAPCSCD(t *testing.T) {
 	require.NoError(t, CheckEntries(many))
 	require.ErrorContains(t, CheckEntries(append(many, many[0])), "cannot have 17 readers in one pcscd")
 }
+
+// TestC1NoReaderIsOverlooked: what tla-pdt reads of its own file is all that pcscd reads of it.
+func TestC1NoReaderIsOverlooked(t *testing.T) {
+	whole := string(ReaderConf(installed))
+	_, bare, _ := strings.Cut(whole, "\n\n")
+	for _, good := range []string{whole, bare, "# mine\n" + bare + "\n# more\n"} {
+		entries, err := ReadEntries([]byte(good))
+		require.NoError(t, err, good)
+		require.Equal(t, installed, entries)
+	}
+	const other = "FRIENDLYNAME \"Other\"\nLIBPATH /l/other.so\nCHANNELID 0x1\n"
+	for _, bad := range []string{other + whole, " " + other + whole, whole + "\n\t" + other,
+		whole + "\n" + strings.Replace(other, " ", "\t", 1), whole + "LIBPATH /l/other.so\n",
+		strings.Replace(whole, "CHANNELID 0x1", "CHANNELID 0x0", 1)} {
+		_, err := ReadEntries([]byte(bad))
+		require.ErrorContains(t, err, "cannot understand", bad)
+	}
+}
