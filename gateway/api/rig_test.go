@@ -50,6 +50,7 @@ type someGateway struct {
 	endErr error
 	events chan gateway.Event
 	since  []uint64
+	parked []gateway.ParkedInfo // nil = one
 }
 
 func (g *someGateway) Sessions(gateway.Filter, string, int) ([]gateway.SessionInfo, string) {
@@ -66,7 +67,12 @@ func (g *someGateway) Peers(gateway.Filter, string, int) ([]gateway.PeerInfo, st
 	return []gateway.PeerInfo{{Identity: tla1, Role: "tla", Practice: "cab1"}}, ""
 }
 
-func (g *someGateway) Parked() []gateway.ParkedInfo { return []gateway.ParkedInfo{{PdT: pdt1}} }
+func (g *someGateway) Parked() []gateway.ParkedInfo {
+	if g.parked != nil {
+		return g.parked
+	}
+	return []gateway.ParkedInfo{{PdT: pdt1}}
+}
 
 func (g *someGateway) Refusals(gateway.Filter, int) []gateway.RefusalInfo {
 	return []gateway.RefusalInfo{{What: "handshake", Reason: "revoked"}}

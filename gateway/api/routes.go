@@ -106,6 +106,9 @@ func (s *Server) ask(f func(*caller, http.ResponseWriter, *http.Request) *answer
 	if wait := s.requests.Take(c.name()); wait > 0 {
 		return (&Problem{Code: TooMany, Detail: "Too many requests in so short a time.", Wait: wait}).Answer()
 	}
+	if p := acts.SameSite(r); p != nil {
+		return p.Answer()
+	}
 	return f(c, w, r)
 }
 
@@ -113,6 +116,9 @@ func (s *Server) ask(f func(*caller, http.ResponseWriter, *http.Request) *answer
 func (s *Server) perform(to route, c *caller, w http.ResponseWriter, r *http.Request) *answer {
 	if c.role(to.action) == "" {
 		return s.forbidden(to, c).Answer()
+	}
+	if p := s.spend(to, c); p != nil {
+		return p.Answer()
 	}
 	if c.glass != "" {
 		s.alarm(to, c)
@@ -133,6 +139,18 @@ func (s *Server) perform(to route, c *caller, w http.ResponseWriter, r *http.Req
 		return p.Answer()
 	}
 	return acts.JSON(http.StatusOK, found)
+}
+
+// spend takes one of the lines that somebody may have written to the trace, if an action leaves one: the trace is kept
+// for a year, and a gateway that cannot write it lets nobody in.
+func (s *Server) spend(to route, c *caller) *Problem {
+	if (to.action == Introduce || to.action == Look) && c.glass == "" {
+		return nil
+	}
+	if wait := s.recorded.Take(c.name()); wait > 0 {
+		return &Problem{Code: TooMany, Detail: "You have had too much written to the audit trace.", Wait: wait}
+	}
+	return nil
 }
 
 // performAct does an act once, however often it is sent with one Idempotency-Key.
