@@ -144,19 +144,6 @@ func TestC1AnswersArePages(t *testing.T) {
 	}
 }
 
-// TestSP3NobodyDeniesThemselves: not by a pattern either, which would keep out all who could take it back.
-func TestSP3NobodyDeniesThemselves(t *testing.T) {
-	r := start(t, parsed(t, "claire", "security", "read"))
-	claire := r.as(admin("claire"))
-	for _, name := range []string{admin("claire"), admin("*"), "urn:tlagate:op:*"} {
-		require.Equal(t, Conflict, claire.code("POST", "denials", `{"reason":"x","identity":"`+name+`"}`), name)
-	}
-	require.Empty(t, claire.code("GET", "denials", ""), "claire is still there")
-	for _, name := range []string{admin("other"), "urn:tlagate:op:gateway:*", "urn:tlagate:op2:*"} {
-		require.Empty(t, claire.code("POST", "denials", `{"reason":"x","identity":"`+name+`"}`), name)
-	}
-}
-
 // TestSA2NoReasonIsACommandToATerminal: reasons are shown to those who look at denials, events and the trace.
 func TestSA2NoReasonIsACommandToATerminal(t *testing.T) {
 	r := start(t, parsed(t, "claire", "operate", "security"))
