@@ -213,12 +213,15 @@ func (c *call) read(into any) error {
 // maxWhy bounds, in characters, the reason that an officer gives.
 const maxWhy = 200
 
+// Sensible reports whether a reason can be recorded.
+func Sensible(why string) bool { return utf8.RuneCountInString(why) <= maxWhy && acts.Sensible(why) }
+
 // checkWhy accepts an officer's reason.
 func checkWhy(why string, wanted bool) error {
 	switch {
 	case wanted && strings.TrimSpace(why) == "":
 		return problemf(BadRequest, "Say why: the trace keeps it.")
-	case utf8.RuneCountInString(why) > maxWhy || why != "" && !acts.Sensible(why):
+	case why != "" && !Sensible(why):
 		return problemf(BadRequest, "The reason is longer than %d characters, or has some that cannot be printed.",
 			maxWhy)
 	}

@@ -113,3 +113,27 @@ func TestC1NobodyFillsTheWaitingRoom(t *testing.T) {
 	require.EqualValues(t, 2, list[len(list)-1].ID)
 	require.Equal(t, late.Until.Unix(), list[len(list)-2].Until.Unix(), "the oldest one went")
 }
+
+// TestSA2AClockThatGoesBackHidesNoEmergency: one that comes after another that was acknowledged, and that a clock dated
+// years ahead, is in the log and in the status.
+func TestSA2AClockThatGoesBackHidesNoEmergency(t *testing.T) {
+	b := newBed(t)
+	ahead := Emergency{At: time.Now().AddDate(5, 0, 0), Account: "root", Act: "revoke", Why: "first"}
+	require.NoError(t, BreakGlass(b.dir, ahead))
+	logged := func(why string) {
+		t.Helper()
+		require.Eventually(t, func() bool { return strings.Contains(b.log.String(), "why="+why) }, patience,
+			5*time.Millisecond)
+	}
+	logged("first")
+	require.Empty(t, b.do("security", "acknowledge", Acknowledge{"asked"}, &Done{}))
+	require.NoError(t, BreakGlass(b.dir, Emergency{At: time.Now(), Account: "root", Act: "revoke", Why: "second"}))
+	logged("second")
+	list, err := Emergencies(b.dir)
+	require.NoError(t, err)
+	require.Equal(t, []string{operator + "security", ""}, []string{list[0].Seen, list[1].Seen})
+	require.Empty(t, b.do("security", "acknowledge", Acknowledge{"asked"}, &Done{}))
+	list, err = Emergencies(b.dir)
+	require.NoError(t, err)
+	require.Equal(t, operator+"security", list[1].Seen)
+}

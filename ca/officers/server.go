@@ -211,12 +211,10 @@ func (s *Server) watchGlass(ctx context.Context) {
 			s.ration.Log(listen.Line{Level: slog.LevelError, Message: "cannot read who acted past the officers"},
 				"error", err)
 		}
-		for _, e := range list {
-			if e.At.After(s.broken) {
-				s.broken = e.At
-				s.log.Error("somebody acted on the CA past its officers, with --break-glass", "account", e.Account,
-					"act", e.Act, "why", e.Why, "at", e.At.Format(time.RFC3339))
-			}
+		for _, e := range list[after(list, s.broken):] {
+			s.broken = e.At
+			s.log.Error("somebody acted on the CA past its officers, with --break-glass", "account", e.Account,
+				"act", e.Act, "why", e.Why, "at", e.At.Format(time.RFC3339))
 		}
 		if ctx.Err() != nil {
 			return
