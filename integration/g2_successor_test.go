@@ -10,8 +10,8 @@ import (
 )
 
 // TestG2DevicesRenewAtASuccessor: once another issuing CA has taken the place of theirs, gateway, PdT and terminal
-// renew there over EST, with the certificates that they have, each in its own way; sessions go on, and when the old
-// CA's programs are gone, too.
+// renew there over EST, with the certificates that they have, each in its own way. A session goes on meanwhile, and
+// others begin when the old CA's responder is gone.
 func TestG2DevicesRenewAtASuccessor(t *testing.T) {
 	b := newBoxBed(t)
 	b.enrolGateway(t)
