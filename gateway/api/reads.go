@@ -58,8 +58,8 @@ func identityOf(party *trust.Party) string {
 //go:embed openapi.yaml
 var openAPI []byte
 
-// openAPI sends the OpenAPI document.
-func (s *Server) openAPI(_ *caller, w http.ResponseWriter, _ *http.Request) *Problem {
+// sendOpenAPI sends the OpenAPI document.
+func sendOpenAPI(_ *Server, _ *caller, w http.ResponseWriter, _ *http.Request) *Problem {
 	w.Header().Set("Content-Type", "application/yaml")
 	_, _ = w.Write(openAPI)
 	return nil

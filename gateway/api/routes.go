@@ -28,7 +28,7 @@ type route struct {
 // routes is the table of docs/api.md.
 var routes = []route{
 	{method: "GET", path: "whoami", action: Introduce, read: (*Server).whoami},
-	{method: "GET", path: "openapi.yaml", action: Introduce, stream: (*Server).openAPI},
+	{method: "GET", path: "openapi.yaml", action: Introduce, stream: sendOpenAPI},
 	{method: "GET", path: "gateways", action: Look, read: (*Server).gateways},
 	{method: "GET", path: "sessions", action: Look, read: (*Server).sessions},
 	{method: "GET", path: "sessions/{id}", action: Look, read: (*Server).session},
@@ -117,7 +117,7 @@ func (s *Server) perform(to route, c *caller, w http.ResponseWriter, r *http.Req
 	if c.role(to.action) == "" {
 		return s.forbidden(to, c).Answer()
 	}
-	if p := s.spend(to, c); p != nil {
+	if p := spend(s.recorded, to, c); p != nil {
 		return p.Answer()
 	}
 	if c.glass != "" {
@@ -143,11 +143,11 @@ func (s *Server) perform(to route, c *caller, w http.ResponseWriter, r *http.Req
 
 // spend takes one of the lines that somebody may have written to the trace, if an action leaves one: the trace is kept
 // for a year, and a gateway that cannot write it lets nobody in.
-func (s *Server) spend(to route, c *caller) *Problem {
+func spend(recorded *listen.Budget, to route, c *caller) *Problem {
 	if (to.action == Introduce || to.action == Look) && c.glass == "" {
 		return nil
 	}
-	if wait := s.recorded.Take(c.name()); wait > 0 {
+	if wait := recorded.Take(c.name()); wait > 0 {
 		return &Problem{Code: TooMany, Detail: "You have had too much written to the audit trace.", Wait: wait}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"tlagate/audit"
 	"tlagate/audit/index"
+	"tlagate/pki/listen"
 	"tlagate/session/incident"
 )
 
@@ -33,7 +34,7 @@ func (s *Server) search(c *caller, r *http.Request) (any, *Problem) {
 	if p := q.problem(); p != nil {
 		return nil, p
 	}
-	done, p := s.searchTurn(c)
+	done, p := searchTurn(s.searches, c)
 	if p != nil {
 		return nil, p
 	}
@@ -52,11 +53,11 @@ const (
 )
 
 // searchTurn lets so many search at once.
-func (s *Server) searchTurn(c *caller) (done func(), p *Problem) {
-	if !s.searches.Take(c.name()) {
+func searchTurn(turns *listen.Shares, c *caller) (done func(), p *Problem) {
+	if !turns.Take(c.name()) {
 		return nil, &Problem{Code: TooMany, Detail: "You or others are searching the audit trace.", Wait: time.Second}
 	}
-	return func() { s.searches.Return(c.name()) }, nil
+	return func() { turns.Return(c.name()) }, nil
 }
 
 func (s *Server) find(r *http.Request, wanted index.Query, limit int) (any, *Problem) {
@@ -100,7 +101,7 @@ func (s *Server) incident(c *caller, r *http.Request) (any, *Problem) {
 	if p := q.problem(); p != nil {
 		return nil, p
 	}
-	done, p := s.searchTurn(c)
+	done, p := searchTurn(s.searches, c)
 	if p != nil {
 		return nil, p
 	}
