@@ -170,3 +170,37 @@ func TestSP3NoPageOfOthersLooks(t *testing.T) {
 	require.Empty(t, aline.code("GET", "audit", "", "Sec-Fetch-Site: same-origin"))
 	r.eventually("that search is the only one in the trace", func() bool { return len(r.lines()) == 1 })
 }
+
+// TestSP3NobodyIsAnsweredUnasked: whatever the path or the method, one who may not ask, or asks too often, gets no
+// other answer than that.
+func TestSP3NobodyIsAnsweredUnasked(t *testing.T) {
+	r := start(t, parsed(t, "claire", "read"))
+	claire := r.as(admin("claire"))
+	claire.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for _, at := range []string{"/sessions", "x/../sessions", "./sessions", "sessions/", "sessions//", "../../"} {
+		require.Equal(t, NotFound, claire.code("GET", at, ""), at)
+	}
+	for range requestBurst {
+		r.server.requests.Take(admin("claire"))
+	}
+	for _, at := range []string{"/sessions", "sessions", "nothing"} {
+		require.Equal(t, TooMany, claire.code("GET", at, ""), at)
+	}
+	c, err := net.Dial("unix", r.socket)
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = io.WriteString(c, "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	require.NoError(t, err)
+	res.Body.Close()
+	require.Equal(t, http.StatusNotFound, res.StatusCode)
+}
+
+// TestSA1AFilterThatIsNotUnderstoodShowsNothing, rather than all.
+func TestSA1AFilterThatIsNotUnderstoodShowsNothing(t *testing.T) {
+	r := start(t)
+	for _, query := range []string{"practice=cab1;x=1", "practice=%zz", "practice=a&practice=b", "Practice=cab1"} {
+		require.Equal(t, BadRequest, r.local().code("GET", "sessions?"+query, ""), query)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -60,8 +61,8 @@ func (s *Server) mux() http.Handler {
 		byPath[r.path][r.method] = r
 	}
 	mux := http.NewServeMux()
-	for path, methods := range byPath {
-		mux.Handle(Prefix+path, s.answering(func(c *caller, w http.ResponseWriter, r *http.Request) *answer {
+	for at, methods := range byPath {
+		mux.Handle(Prefix+at, s.answering(func(c *caller, w http.ResponseWriter, r *http.Request) *answer {
 			to, ok := methods[r.Method]
 			if !ok {
 				return wrongMethod(slices.Sorted(maps.Keys(methods)))
@@ -69,11 +70,18 @@ func (s *Server) mux() http.Handler {
 			return s.perform(to, c, w, r)
 		}))
 	}
-	mux.Handle("/", s.answering(func(*caller, http.ResponseWriter, *http.Request) *answer {
+	nowhere := s.answering(func(*caller, http.ResponseWriter, *http.Request) *answer {
 		return (&Problem{Code: NotFound, Detail: "There is nothing at this path.",
 			Action: "Ask for " + Prefix + "openapi.yaml."}).Answer()
-	}))
-	return mux
+	})
+	mux.Handle("/", nowhere)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if at := r.URL.EscapedPath(); !path.IsAbs(at) || path.Clean(at) != at {
+			nowhere.ServeHTTP(w, r) // the mux would redirect it, whoever asks
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func wrongMethod(allowed []string) *answer {
