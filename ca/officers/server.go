@@ -170,7 +170,9 @@ func end(server *http.Server) {
 
 func (s *Server) httpServer() *http.Server {
 	return &http.Server{
-		Handler:           s,
+		Handler:                      s,
+		DisableGeneralOptionsHandler: true, // it answers whoever asks
+
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       readTime,
 		WriteTimeout:      actTime,
