@@ -165,9 +165,9 @@ func TestC1CloneTellsWho(t *testing.T) {
 	a, b := strings.Repeat("a1", 16), strings.Repeat("b2", 16)
 	asks(f, a+" "+b+" "+a)
 	require.Equal(t, []Clone{{pdt, at(2), at(2), []string{"a1a1a1a1", "b2b2b2b2"}, true}}, f.Clones())
-	latest, came := f.Latest(pdt)
+	latest, came := f.Came(pdt)
 	require.Equal(t, b, latest)
-	require.Equal(t, at(1), came)
+	require.Equal(t, map[string]time.Time{a: at(0), b: at(1)}, came)
 }
 
 // TestC1FleetIsBounded: there are never more records than allowed, and those of clones stay.
