@@ -35,7 +35,8 @@ func newParkedTable(l Limits, links *sync.WaitGroup,
 		byPdT: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{})}
 }
 
-// reserve applies the limits for a link of a process. When it returns no problem, links counts one more: add or release follows.
+// reserve applies the limits for a link of a process. When it returns no problem, links counts one more: add or release
+// follows.
 func (t *parkedTable) reserve(pdt pki.Identity, instance string) *link.Problem {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -181,9 +182,9 @@ func (t *parkedTable) take(pdt pki.Identity) (e *end, more, closing <-chan struc
 }
 
 // compare returns the order of a PdT's links, the best one last. Links that were heard from since the process came that
-// came last, and that process's own, are above others, which a power cut left behind. Of those, the links of the process
-// that came first are best: a second PdT with the same certificate gets no cards as long as the first one is there,
-// however many processes it says it is. Of one process, the link that was heard from most recently is best.
+// came last, and that process's own, are above others, which a power cut left behind. Of those, the links of the
+// process that came first are best: a second PdT with the same certificate gets no cards as long as the first one is
+// there, however many processes it says it is. Of one process, the link that was heard from most recently is best.
 func (t *parkedTable) compare(pdt pki.Identity) func(a, b *end) int {
 	latest, came := t.came(pdt)
 	alive := func(e *end) int {
