@@ -13,6 +13,7 @@ import (
 
 	"tlagate/ca"
 	"tlagate/ca/store"
+	"tlagate/pki/listen"
 )
 
 // TestC1OfficersHaveSoManyConnections: neither devices, whose certificates are good, nor one officer keep others out.
@@ -47,7 +48,9 @@ func statusOver(t *testing.T, conn net.Conn) int {
 // TestC1OfficersAreRationed: who asks, or acts, too often is told when to come back; who looks at what takes long has
 // one answer at once.
 func TestC1OfficersAreRationed(t *testing.T) {
-	b := newBed(t)
+	b := newBedWith(t, func(s *Server) {
+		s.requests, s.recorded = listen.NewBudget(4, time.Hour, 9), listen.NewBudget(1, time.Hour, 9)
+	})
 	answered := make(chan error, 1)
 	read := b.as("read")
 	go func() { answered <- read.Get(t.Context(), "inventory", nil, &[]string{}) }()
@@ -57,15 +60,13 @@ func TestC1OfficersAreRationed(t *testing.T) {
 	close(wait)
 	require.NoError(t, <-answered)
 
-	for range recordBurst {
-		b.server.recorded.Take(operator + "both")
-	}
+	require.Equal(t, Refused, b.do("both", "withdraw", Withdraw{ID: 9}, &Done{}))
 	require.Equal(t, TooMany, b.do("both", "withdraw", Withdraw{ID: 9}, &Done{}))
 	require.Equal(t, Refused, b.do("enrol", "withdraw", Withdraw{ID: 9}, &Done{}), "another's own share")
-	for range requestBurst {
-		b.server.requests.Take(operator + "both")
-	}
-	require.Equal(t, TooMany, codeOf(t, b.as("both").Get(t.Context(), "whoami", nil, &Whoami{})))
+	both := func() Code { return codeOf(t, b.as("both").Get(t.Context(), "whoami", nil, &Whoami{})) }
+	require.Empty(t, both())
+	require.Empty(t, both())
+	require.Equal(t, TooMany, both())
 }
 
 // TestSP3WhatAStolenCardAskedForIsNotDone: once the certificate by which somebody asked is revoked, or on hold.

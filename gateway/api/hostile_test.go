@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/gateway"
+	"tlagate/pki/listen"
 )
 
 // TestC1HostileClients: who connects and says nothing, begins and does not go on, or sends too much, keeps nobody out.
@@ -87,12 +88,10 @@ func TestC1OneAuditorDoesNotSearchForAll(t *testing.T) {
 
 // TestC1NobodyFillsTheTrace: what leaves lines in the trace is rationed for each caller; looking is not.
 func TestC1NobodyFillsTheTrace(t *testing.T) {
-	r := start(t, parsed(t, "claire", "read", "operate", "audit"), parsed(t, "other", "operate"))
+	r := startWith(t, func(s *Server) { s.recorded = listen.NewBudget(1, time.Hour, 9) },
+		parsed(t, "claire", "read", "operate", "audit"), parsed(t, "other", "operate"))
 	claire := r.as(admin("claire"))
 	require.Empty(t, claire.code("GET", "audit", ""))
-	for range recordBurst {
-		r.server.recorded.Take(admin("claire"))
-	}
 	for _, to := range [][2]string{{"POST", ending}, {"POST", "audit/export"}, {"GET", "audit"},
 		{"GET", "incidents/K7M2"}} {
 		require.Equal(t, TooMany, claire.code(to[0], to[1], because), to)
@@ -174,14 +173,13 @@ func TestSP3NoPageOfOthersLooks(t *testing.T) {
 // TestSP3NobodyIsAnsweredUnasked: whatever the path or the method, one who may not ask, or asks too often, gets no
 // other answer than that.
 func TestSP3NobodyIsAnsweredUnasked(t *testing.T) {
-	r := start(t, parsed(t, "claire", "read"))
+	odd := []string{"/sessions", "x/../sessions", "./sessions", "sessions/", "sessions//", "../../"}
+	few := func(s *Server) { s.requests = listen.NewBudget(len(odd), time.Hour, 9) }
+	r := startWith(t, few, parsed(t, "claire", "read"))
 	claire := r.as(admin("claire"))
 	claire.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	for _, at := range []string{"/sessions", "x/../sessions", "./sessions", "sessions/", "sessions//", "../../"} {
+	for _, at := range odd {
 		require.Equal(t, NotFound, claire.code("GET", at, ""), at)
-	}
-	for range requestBurst {
-		r.server.requests.Take(admin("claire"))
 	}
 	for _, at := range []string{"/sessions", "sessions", "nothing"} {
 		require.Equal(t, TooMany, claire.code("GET", at, ""), at)

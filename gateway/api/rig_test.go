@@ -116,7 +116,10 @@ type rig struct {
 	issued map[string]tls.Certificate
 }
 
-func start(t *testing.T, admins ...Admin) *rig {
+func start(t *testing.T, admins ...Admin) *rig { return startWith(t, func(*Server) {}, admins...) }
+
+// startWith is start with another server than New returns.
+func startWith(t *testing.T, change func(*Server), admins ...Admin) *rig {
 	r := &rig{t: t, ca: pkitest.New(t), log: &logtest.Buffer{}, issued: map[string]tls.Certificate{}}
 	dir := t.TempDir()
 	r.files = r.ca.WriteTrust(dir)
@@ -140,6 +143,7 @@ func start(t *testing.T, admins ...Admin) *rig {
 			}
 			return map[string]any{"incident": n, "at": time.Now(), "lines": []any{}}, nil
 		}})
+	change(r.server)
 	r.serve(log)
 	return r
 }
