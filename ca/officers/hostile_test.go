@@ -1,6 +1,7 @@
 package officers
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -36,7 +37,8 @@ func TestC1OfficersHaveSoManyConnections(t *testing.T) {
 
 // statusOver asks over a connection that stays open who one is.
 func statusOver(t *testing.T, conn net.Conn) int {
-	client := http.Transport{DialTLS: func(string, string) (net.Conn, error) { return conn, nil }}
+	client := http.Transport{
+		DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}
 	req, err := http.NewRequest(http.MethodGet, "https://pki"+Prefix+"whoami", nil)
 	require.NoError(t, err)
 	resp, err := client.RoundTrip(req)
