@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"time"
 )
@@ -74,6 +75,36 @@ func (f *Follower) Next(lines, octets int) ([]Line, error) {
 	}
 	return nil, f.skip(h.seq + 1)
 }
+
+// Rest returns the next lines until there are none yet. What is missing, or was rewritten, is passed over. It ends
+// after an error.
+func (f *Follower) Rest() iter.Seq2[Line, error] {
+	return func(yield func(Line, error) bool) {
+		for {
+			lines, err := f.Next(restLines, restOctets)
+			switch {
+			case errors.Is(err, ErrRewritten) || errors.As(err, new(*Missing)):
+				continue
+			case err != nil:
+				yield(Line{}, err)
+				return
+			case len(lines) == 0:
+				return
+			}
+			for _, l := range lines {
+				if !yield(l, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// What Rest has in memory at once.
+const (
+	restLines  = 256
+	restOctets = 64 << 10
+)
 
 // skip goes on with the line of a number, and says what is missing before it.
 func (f *Follower) skip(to uint64) error {
@@ -146,6 +177,9 @@ func (f *Follower) find() error {
 func (f *Follower) read(head uint64, most, octets int) (found []Line, err error) {
 	in := newLines(io.NewSectionReader(f.f, f.end, 1<<62))
 	for start := f.end; in.next() && in.whole && len(found) < most && octets > 0; f.end = start + in.end {
+		if number, ok := numberOf(in.text); ok && number <= f.last.Seq {
+			continue // not parsed: there may be many
+		}
 		e, err := Parse(in.text)
 		switch {
 		case err != nil || e.Seq <= f.last.Seq:

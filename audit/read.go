@@ -56,50 +56,6 @@ func readLines(name string, r io.Reader, yield func(Line, error) bool) bool {
 	return true
 }
 
-// ReadAfter is Read without the lines up to the number seq, which it passes over without parsing them; it opens no full
-// file in which there is nothing else.
-func ReadAfter(file string, seq uint64) iter.Seq2[Line, error] {
-	return func(yield func(Line, error) bool) {
-		s, err := snap(file)
-		if err != nil {
-			yield(Line{}, err)
-			return
-		}
-		defer s.close()
-		for i, f := range s.files {
-			if i+1 < len(s.files) && endsBefore(file, s.files[i+1].name, seq) {
-				continue
-			}
-			if !readLinesAfter(f.name, io.NewSectionReader(f.f, 0, f.size), seq, yield) {
-				return
-			}
-		}
-	}
-}
-
-// endsBefore reports whether the file before next has no line above seq.
-func endsBefore(file, next string, seq uint64) bool {
-	first, ok := firstOf(file, next)
-	return ok && first <= seq+1
-}
-
-func readLinesAfter(name string, r io.Reader, seq uint64, yield func(Line, error) bool) bool {
-	lines := newLines(r)
-	start := int64(0)
-	for n := 1; lines.next(); n++ {
-		here := start
-		start = lines.end
-		if number, ok := numberOf(lines.text); ok && number <= seq || !lines.whole {
-			continue
-		}
-		e, err := Parse(lines.text)
-		if !yield(Line{name, n, here, string(lines.text), e, err}, nil) {
-			return false
-		}
-	}
-	return lines.err == nil || yield(Line{}, lines.err)
-}
-
 // numberOf returns the number with which a line begins.
 func numberOf(line []byte) (uint64, bool) {
 	rest, ok := bytes.CutPrefix(line, []byte(`{"seq":`))

@@ -42,8 +42,9 @@ func TestSA2EveryKindIsSayableOrNot(t *testing.T) {
 	}
 }
 
-// TestSA2ReadAfter: the lines above a number, whichever files they are in.
-func TestSA2ReadAfter(t *testing.T) {
+// TestSA2FollowerReadsTheRest: the lines above a number, whichever files they are in; all of a trace that is another
+// than the one of that number.
+func TestSA2FollowerReadsTheRest(t *testing.T) {
 	file := logFile(t)
 	l, err := audit.Open(audit.Config{File: file, By: "test", MaxSize: 1 << 10})
 	require.NoError(t, err)
@@ -55,16 +56,18 @@ func TestSA2ReadAfter(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, n, last)
 	for after := range uint64(n + 2) {
+		lines := audit.Follow(file, audit.Place{Seq: after})
+		defer lines.Close()
+		if after > n {
+			after = 0
+		}
 		want := after
-		for line, err := range audit.ReadAfter(file, after) {
+		for line, err := range lines.Rest() {
 			require.NoError(t, err)
 			want++
 			require.Equal(t, want, line.Entry.Seq)
 		}
-		require.Equal(t, max(after, n), want)
-	}
-	for range audit.ReadAfter(file, 3) {
-		break
+		require.EqualValues(t, n, want)
 	}
 	_, err = audit.Last(file + ".none")
 	require.Error(t, err)

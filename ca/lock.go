@@ -88,6 +88,9 @@ func (c *CA) Unreserved(f func() error) error {
 	return f()
 }
 
+// Alone runs f while no other program has the CA run one.
+func (c *CA) Alone(f func() error) error { return c.locks.with("lock-alone", f) }
+
 func (c *CA) openReservation() (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(c.dir, reservation), os.O_CREATE|os.O_RDWR, modeSecret)
 	if err != nil {

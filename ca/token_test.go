@@ -138,3 +138,42 @@ func TestSP2CAKeysEncrypted(t *testing.T) {
 	_, err = c.Lists.PublishCRL()
 	require.ErrorContains(t, err, "cannot read the wrapping key")
 }
+
+// TestSP3ASuccessorInAToken: the next issuing CA's key is made in a token, too, and never leaves it.
+func TestSP3ASuccessorInAToken(t *testing.T) {
+	token, dir := keystest.NewToken(t), t.TempDir()
+	pins := 0
+	opts := ca.Options{Keys: asked(&pins)}
+	first, next := filepath.Join(dir, "ca"), filepath.Join(dir, "next")
+	require.NoError(t, ca.Init(first, ca.InitConfig{Settings: ca.Settings{RootKey: keys.Spec(token.Asked("root")),
+		IssuingKey: keys.Spec(token.Asked("issuing"))}, Keys: opts.Keys}))
+	c, err := ca.Open(first, opts)
+	require.NoError(t, err)
+	defer c.Close()
+	wish := ca.Successor{Name: "TEST next", URL: "http://next.example.invalid", Where: keys.Spec(token.Asked("next"))}
+
+	wish.IssuingKey = "p999"
+	require.Error(t, c.Succeed(next, wish))
+	wish.IssuingKey = ca.P384
+	taken := wish
+	taken.Where = keys.Spec(token.Asked("issuing"))
+	require.ErrorIs(t, c.Succeed(next, taken), keys.ErrExists)
+	issue(t, c, "t1") // the key of before is still there
+	require.NoError(t, c.Succeed(next, wish))
+	noKeyIn(t, next)
+
+	n, err := ca.Open(next, opts)
+	require.NoError(t, err)
+	defer n.Close()
+	require.Equal(t, keys.PKCS11, n.Keys()[1].Key.Protection)
+	require.Contains(t, n.Keys()[1].Key.Where, "next in token")
+	statement, err := c.ApproveSuccessor(n.Issuing, "urn:tlagate:op:admin:a", "urn:tlagate:op:admin:b")
+	require.NoError(t, err)
+	require.NoError(t, n.Begin(statement))
+	require.NoError(t, issue(t, n, "t2").Certificate.CheckSignatureFrom(n.Issuing))
+	_, err = n.Lists.PublishCRL()
+	require.NoError(t, err)
+	_, err = n.Lists.PublishARL()
+	require.NoError(t, err)
+	noKeyIn(t, next)
+}

@@ -145,7 +145,7 @@ func (w fleetWatch) watch(ctx context.Context) {
 // look looks once, at now.
 func (w fleetWatch) look(now time.Time) {
 	for _, id := range w.g.fleet.Look(w.heard(), now) {
-		instance, _ := w.g.fleet.Latest(id)
+		instance, _ := w.g.fleet.Came(id)
 		w.suspected(id, instance, "", signBeside)
 	}
 }

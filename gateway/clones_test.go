@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -150,6 +151,45 @@ func TestC1ClonedPdTGetsNoCards(t *testing.T) {
 	r.eventually("TLA free again", func() bool { return r.reserved() == 0 })
 	_, err = r.tryOpen(tla, pdt1)
 	require.NoError(t, err, "only the second one is there")
+}
+
+// TestC1ACloneThatMakesUpProcessesGetsNoCards: it says that it is a process which came before the last one, as the true
+// PdT did; nor does it park so many links that the true one gets no place.
+func TestC1ACloneThatMakesUpProcessesGetsNoCards(t *testing.T) {
+	r := start(t, limited(Limits{ParkedPerPdT: 4}))
+	p, tla := r.pdt(pdt1), r.ca.Issue(tla1, clients)
+	first := r.parkAs(p, processA)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	joined := make(chan error, 1)
+	go func() { _, err := first.WaitJoined(); joined <- err }()
+	var fakes []*link.Conn
+	for i := range 3 {
+		fakes = append(fakes, r.parkAs(p, fmt.Sprintf("%032x", i)))
+	}
+	require.NoError(t, first.Echo(ctx))
+	for _, l := range fakes {
+		r.speaks(l) // the last that are heard from
+	}
+	near, err := r.tryOpen(tla, pdt1)
+	require.NoError(t, err)
+	require.NoError(t, <-joined)
+
+	r.parkAs(p, fmt.Sprintf("%032x", 2)) // the last place
+	_, err = r.tryPark(p, process(processB))
+	requireProblem(t, link.ProblemTooMany, err)
+	again, err := r.tryPark(p, process(processA))
+	require.NoError(t, err)
+	r.eventually("it is parked", func() bool {
+		return slices.ContainsFunc(r.g.parked.list(), func(e *end) bool { return e.client.instance() == processA })
+	})
+	go func() { _, err := again.WaitJoined(); joined <- err }()
+	require.NoError(t, again.Echo(ctx))
+	near.Close()
+	r.eventually("TLA free again", func() bool { return r.reserved() == 0 })
+	_, err = r.tryOpen(tla, pdt1)
+	require.NoError(t, err)
+	require.NoError(t, <-joined)
 }
 
 // TestC1RestartedPdTIsJoined: links of a process that lost its power, which nobody found dead yet, come after those of

@@ -136,7 +136,7 @@ func New(cfg Config) *Gateway {
 	g.enrolment = enrolment.New(cfg.Enrolment, g.log)
 	g.clients = newClientTable(limits)
 	g.fleet, g.programs = fleet.New(limits.Connections, cfg.RefuseClones), newFleetWatch(g)
-	g.parked = newParkedTable(limits, &g.links, g.fleet.Latest)
+	g.parked = newParkedTable(limits, &g.links, g.fleet.Came)
 	g.sessions = newSessionTable(limits, &g.links)
 	g.drains.g = g
 	g.state = newLocal(cfg, g.sessions)

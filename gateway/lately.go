@@ -41,12 +41,20 @@ const (
 // mostRefusals is how many are kept: half of strangers, half of proven peers, so that those cannot hide these.
 const mostRefusals = 1000
 
+// How many refusals of one proven peer are shown at once, and after which time one more: a device that is refused again
+// and again hides neither others nor what happens. Metrics and trace count all.
+const (
+	refusalBurst = 20
+	refusalEvery = 30 * time.Second
+)
+
 // strangerEvents is how many events strangers may cause.
 var strangerEvents = bucket.Rate{Size: 50, Period: time.Second / 5}
 
 // lately is what happened a moment ago, for operators who look.
 type lately struct {
 	strangers, proven *recent.Ring[RefusalInfo]
+	each              *listen.Budget // refusals of each proven peer
 	events            *recent.Stream
 	state             knowledge
 
@@ -56,7 +64,8 @@ type lately struct {
 
 func newLately(k knowledge) *lately {
 	return &lately{strangers: recent.NewRing[RefusalInfo](mostRefusals / 2),
-		proven: recent.NewRing[RefusalInfo](mostRefusals / 2), events: recent.NewStream(), state: k}
+		proven: recent.NewRing[RefusalInfo](mostRefusals / 2), events: recent.NewStream(), state: k,
+		each: listen.NewBudget(refusalBurst, refusalEvery, mostRefusals)}
 }
 
 // stranger notes a handshake that gave no proven peer.
@@ -82,6 +91,9 @@ func (l *lately) request(c *client, path, incident string, p *link.Problem) {
 
 func (l *lately) refused(remote string, i RefusalInfo) {
 	i.At, i.Address, i.Identity = time.Now().UTC(), peers.AddressOf(remote), i.who.String()
+	if i.Proven && l.each.Take(i.Identity) > 0 {
+		return
+	}
 	ring := l.proven
 	if !i.Proven {
 		ring = l.strangers

@@ -238,6 +238,27 @@ func TestSA1Peers(t *testing.T) {
 	require.Len(t, again.Seen("", 0, nil), 2)
 }
 
+// TestC1ADeviceThatIsRefusedAgainAndAgainHidesNobody: neither from the list nor from who watches.
+func TestC1ADeviceThatIsRefusedAgainAndAgainHidesNobody(t *testing.T) {
+	r := start(t)
+	events, cancel := r.g.Events(0)
+	defer cancel()
+	busy := &link.Problem{Code: link.ProblemTLABusy}
+	peer := func(urn string) *client {
+		return &client{peer: &trust.Peer{Identity: idOf(urn)}, remote: "192.0.2.1:1"}
+	}
+	other := idOf("urn:tlagate:cab2:tla:t2")
+	r.g.lately.request(peer(other.String()), "/v1/open", "", busy)
+	for range 2 * mostRefusals {
+		r.g.lately.request(peer(tla1), "/v1/open", "", busy)
+	}
+	require.Len(t, r.g.Refusals(Filter{Identity: other}, 0), 1)
+	require.Less(t, len(r.g.Refusals(Filter{Identity: idOf(tla1)}, 0)), 2*refusalBurst)
+	require.Less(t, len(events), 1+2*refusalBurst)
+	r.g.lately.request(peer(other.String()), "/v1/open", "", busy)
+	require.Len(t, r.g.Refusals(Filter{Identity: other}, 0), 2)
+}
+
 // TestSA1Refusals: refused requests and handshakes are remembered, the last first.
 func TestSA1Refusals(t *testing.T) {
 	r := start(t)

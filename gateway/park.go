@@ -31,7 +31,7 @@ func (g *Gateway) park(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p != nil {
 		return p
 	}
-	if p := g.parked.reserve(c.peer.Identity); p != nil {
+	if p := g.parked.reserve(c.peer.Identity, c.instance()); p != nil {
 		return p
 	}
 	e, err := g.upgrade(c, w, declared)

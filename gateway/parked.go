@@ -17,7 +17,7 @@ type parkedTable struct {
 	mostOf   int             // of one practice; 0 = no limit
 	joinWait time.Duration   // how long find waits
 	links    *sync.WaitGroup // the gateway's
-	latest   func(pki.Identity) (instance string, came time.Time)
+	came     func(pki.Identity) (latest string, came map[string]time.Time)
 
 	mu       sync.Mutex // protects the rest
 	byPdT    map[pki.Identity][]*end
@@ -29,20 +29,21 @@ type parkedTable struct {
 }
 
 func newParkedTable(l Limits, links *sync.WaitGroup,
-	latest func(pki.Identity) (instance string, came time.Time)) *parkedTable {
+	came func(pki.Identity) (latest string, came map[string]time.Time)) *parkedTable {
 	return &parkedTable{perPdT: l.ParkedPerPdT, mostOf: l.PerPractice.Parked, practice: practiceCount{},
-		joinWait: l.JoinWait, links: links, closing: make(chan struct{}), latest: latest,
+		joinWait: l.JoinWait, links: links, closing: make(chan struct{}), came: came,
 		byPdT: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{})}
 }
 
-// reserve applies the limits. When it returns no problem, links counts one more: add or release follows.
-func (t *parkedTable) reserve(pdt pki.Identity) *link.Problem {
+// reserve applies the limits for a link of a process. When it returns no problem, links counts one more: add or release
+// follows.
+func (t *parkedTable) reserve(pdt pki.Identity, instance string) *link.Problem {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.draining {
 		return drainingProblem()
 	}
-	if len(t.byPdT[pdt])+t.coming[pdt] >= t.perPdT {
+	if len(t.byPdT[pdt])+t.coming[pdt] >= t.perPdT && !t.giveWay(pdt, instance) {
 		return tooOften(retryParked, "This PdT has parked as many links as it may.",
 			"Look for a second tla-pdt with the same certificate.")
 	}
@@ -54,6 +55,26 @@ func (t *parkedTable) reserve(pdt pki.Identity) *link.Problem {
 	t.links.Add(1)
 	return nil
 }
+
+// giveWay ends the worst link of a PdT for one of a process that came before that link's, and reports whether there was
+// such a link: whoever else has its certificate does not keep the first one out. The caller holds t.mu.
+func (t *parkedTable) giveWay(pdt pki.Identity, instance string) bool {
+	_, came := t.came(pdt)
+	at, known := came[instance]
+	if !known || len(t.byPdT[pdt]) == 0 {
+		return false
+	}
+	worst := slices.MinFunc(t.byPdT[pdt], t.compare(pdt))
+	if other, known := came[worst.client.instance()]; known && !at.Before(other) {
+		return false
+	}
+	t.set(pdt, without(t.byPdT[pdt], worst))
+	go worst.link.Part(crowdedNotice) // may take a while, if the peer does not read
+	return true
+}
+
+var crowdedNotice = link.Notice{Code: link.CodeDraining,
+	Text: "Another process with this certificate parks links, and was here before."}
 
 func drainingProblem() *link.Problem {
 	return &link.Problem{Code: link.ProblemDraining, Detail: "The gateway is stopping.", Action: "Use another gateway."}
@@ -160,19 +181,21 @@ func (t *parkedTable) take(pdt pki.Identity) (e *end, more, closing <-chan struc
 	return e, nil, nil
 }
 
-// compare returns the order of a PdT's links. Those of the process that came last are below those of others that were
-// heard from since: a second PdT with the same certificate gets no cards as long as the first one is there. Otherwise
-// the link that was heard from most recently is best.
+// compare returns the order of a PdT's links, the best one last. Links that were heard from since the process came that
+// came last, and that process's own, are above others, which a power cut left behind. Of those, the links of the
+// process that came first are best: a second PdT with the same certificate gets no cards as long as the first one is
+// there, however many processes it says it is. Of one process, the link that was heard from most recently is best.
 func (t *parkedTable) compare(pdt pki.Identity) func(a, b *end) int {
-	latest, came := t.latest(pdt)
-	first := func(e *end) int {
-		if e.client.instance() != latest && e.link.Heard().After(came) {
+	latest, came := t.came(pdt)
+	alive := func(e *end) int {
+		if e.client.instance() == latest || e.link.Heard().After(came[latest]) {
 			return 1
 		}
 		return 0
 	}
+	age := func(e *end) time.Time { return cmp.Or(came[e.client.instance()], came[latest]) } // of one forgotten: none
 	return func(a, b *end) int {
-		return cmp.Or(cmp.Compare(first(a), first(b)), a.link.Heard().Compare(b.link.Heard()))
+		return cmp.Or(cmp.Compare(alive(a), alive(b)), age(b).Compare(age(a)), a.link.Heard().Compare(b.link.Heard()))
 	}
 }
 

@@ -54,12 +54,11 @@ func (s *Sender) beginning(last uint64) (uint64, error) {
 	after, octets := last-min(last, fewerOctets/shortest), 0
 	oldest := s.cfg.Clock().Add(-recent)
 	var kept []audit.Line // what is sent so far
-	for l, err := range audit.ReadAfter(s.cfg.Trace.File(), after) {
+	lines := audit.Follow(s.cfg.Trace.File(), audit.Place{Seq: after})
+	defer lines.Close()
+	for l, err := range lines.Rest() {
 		if err != nil {
 			return 0, err
-		}
-		if l.Err != nil {
-			continue
 		}
 		kept, octets = append(kept, l), octets+len(l.Text)
 		for len(kept) > 0 && (octets > fewerOctets || kept[0].Entry.Time().Before(oldest)) {

@@ -34,11 +34,13 @@ func (r *Receiver) load() error {
 	for device, said := range k.Last {
 		r.knew(device, said)
 	}
-	for line, err := range audit.ReadAfter(r.log.File(), k.Through) {
+	lines := audit.Follow(r.log.File(), audit.Place{Seq: k.Through})
+	defer lines.Close()
+	for line, err := range lines.Rest() {
 		if err != nil {
 			return fmt.Errorf("cannot read which lines of devices the trace has: %w", err)
 		}
-		if said := line.Entry.Said; said != nil && line.Err == nil {
+		if said := line.Entry.Said; said != nil {
 			r.knew(line.Entry.By, *said)
 			r.changed = true
 		}

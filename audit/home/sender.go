@@ -120,12 +120,11 @@ func (s *Sender) unsent(after uint64) ([]record, error) {
 	}
 	var all []record
 	var now record
-	for l, err := range audit.ReadAfter(s.cfg.Trace.File(), after) {
+	lines := audit.Follow(s.cfg.Trace.File(), audit.Place{Seq: after})
+	defer lines.Close()
+	for l, err := range lines.Rest() { // verify names what is missing
 		if err != nil {
 			return all, err
-		}
-		if l.Err != nil {
-			continue // verify names it
 		}
 		line := l.Entry.Sent(maxRecord)
 		if room -= len(line); room < 0 {

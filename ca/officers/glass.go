@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"tlagate/audit"
@@ -34,7 +35,8 @@ const (
 	modePrivate = 0o600
 )
 
-// BreakGlass notes an emergency beside the CA, where status and the server find it; the trace has it already.
+// BreakGlass notes an emergency beside the CA, where status and the server find it; the trace has it already. One
+// program at a time calls it ([ca.CA.Alone]).
 func BreakGlass(dir string, e Emergency) error {
 	list, err := Emergencies(dir)
 	if err != nil {
@@ -55,9 +57,9 @@ func Emergencies(dir string) (list []Emergency, err error) {
 		readJSON(filepath.Join(dir, seenFile), &s)); err != nil {
 		return nil, err
 	}
-	for i, e := range list {
-		list[i].Seen = ""
-		if !e.At.After(s.Upto) {
+	begin := after(list, s.Upto)
+	for i := range list {
+		if list[i].Seen = ""; i < begin {
 			list[i].Seen = s.By
 		}
 	}
@@ -66,8 +68,14 @@ func Emergencies(dir string) (list []Emergency, err error) {
 
 // seen says up to which emergency an officer has acknowledged them.
 type seen struct {
-	Upto time.Time `json:"upto"`
+	Upto time.Time `json:"upto"` // its At
 	By   string    `json:"by"`
+}
+
+// after returns where those begin that were noted after the one of that time. They are in the order in which they were
+// noted, whatever the clock said: what was done before it was set back hides nothing.
+func after(list []Emergency, at time.Time) int {
+	return 1 + slices.IndexFunc(list, func(e Emergency) bool { return e.At.Equal(at) })
 }
 
 // readJSON reads a small file beside the CA; there may be none.

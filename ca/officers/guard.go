@@ -1,12 +1,14 @@
 package officers
 
 import (
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
-	"unicode"
+	"time"
 	"unicode/utf8"
 
 	"tlagate/audit"
@@ -20,7 +22,8 @@ import (
 // call is a request that may be made.
 type call struct {
 	officer  Officer
-	role     Role // in which it is made
+	cert     *x509.Certificate // by which they ask
+	role     Role              // in which it is made
 	right    Right
 	ca       *ca.CA // whose trace names the officer
 	query    url.Values
@@ -36,7 +39,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	acts.Guard(w.Header())
-	out, err := s.respond(w, r, peer)
+	done, err := s.look(r, peer)
+	defer done()
+	var out *answer
+	if err == nil {
+		out, err = s.respond(w, r, peer)
+	}
 	if err != nil {
 		out = s.refused(w, r, peer, asProblem(err))
 	}
@@ -85,6 +93,9 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, peer *trust.Pee
 	if c.right.Method == http.MethodGet {
 		return s.views()[c.right.Name](c)
 	}
+	if wait := s.recorded.Take(c.officer.Identity); wait > 0 {
+		return nil, &Problem{Code: TooMany, Detail: "You have done too much in so short a time.", Wait: wait}
+	}
 	sent, p := acts.Receive(w, r, c.right.limit())
 	if p != nil {
 		return nil, p
@@ -98,6 +109,22 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, peer *trust.Pee
 		return out
 	}), nil
 }
+
+// look lets one officer have one answer at once that has all there is, until they have taken it: it is in memory.
+func (s *Server) look(r *http.Request, peer *trust.Peer) (done func(), err error) {
+	if !slices.Contains(long, s.nameOf(r)) {
+		return func() {}, nil
+	}
+	who := peer.Identity.String()
+	if !s.looking.Take(who) {
+		return func() {}, &Problem{Code: TooMany, Detail: "You or others are looking at what takes long.",
+			Wait: time.Second}
+	}
+	return func() { s.looking.Return(who) }, nil
+}
+
+// long has the views that read all there is.
+var long = []string{"certificates", "invitations", "status", "inventory", "audit"}
 
 // admit judges who asks, by the lists and by the books, and whether they may. It costs little, and reads no body.
 func (s *Server) admit(r *http.Request, peer *trust.Peer) (*call, error) {
@@ -117,6 +144,9 @@ func (s *Server) admit(r *http.Request, peer *trust.Peer) (*call, error) {
 	if p := acts.SameSite(r); p != nil {
 		return nil, p
 	}
+	if wait := s.requests.Take(who); wait > 0 {
+		return nil, &Problem{Code: TooMany, Detail: "Too many requests in so short a time.", Wait: wait}
+	}
 	right, found := s.rightOf(r)
 	if !found {
 		return nil, s.unknown(r)
@@ -126,7 +156,8 @@ func (s *Server) admit(r *http.Request, peer *trust.Peer) (*call, error) {
 		return nil, problemf(MissingRole, "%s needs the role %s, and %s has %s.", right.Name, roles(right.Roles), who,
 			roles(officer.Roles))
 	}
-	return &call{officer: officer, role: role, right: right, ca: s.cfg.CA.For(who), query: r.URL.Query()}, nil
+	return &call{officer: officer, cert: peer.Chain[0], role: role, right: right, ca: s.cfg.CA.For(who),
+		query: r.URL.Query()}, nil
 }
 
 func (s *Server) unknown(r *http.Request) *Problem {
@@ -182,19 +213,20 @@ func (c *call) read(into any) error {
 // maxWhy bounds, in characters, the reason that an officer gives.
 const maxWhy = 200
 
+// Sensible reports whether a reason can be recorded.
+func Sensible(why string) bool { return utf8.RuneCountInString(why) <= maxWhy && acts.Sensible(why) }
+
 // checkWhy accepts an officer's reason.
 func checkWhy(why string, wanted bool) error {
 	switch {
 	case wanted && strings.TrimSpace(why) == "":
 		return problemf(BadRequest, "Say why: the trace keeps it.")
-	case utf8.RuneCountInString(why) > maxWhy || !utf8.ValidString(why) || strings.ContainsFunc(why, unprintable):
+	case why != "" && !Sensible(why):
 		return problemf(BadRequest, "The reason is longer than %d characters, or has some that cannot be printed.",
 			maxWhy)
 	}
 	return nil
 }
-
-func unprintable(r rune) bool { return r != ' ' && !unicode.IsGraphic(r) }
 
 // record records the act, which comes next. An act that only takes trust away is done all the same when that fails, and
 // the answer says so.

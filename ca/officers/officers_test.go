@@ -78,7 +78,10 @@ func officersOf() []Officer {
 	return list
 }
 
-func newBed(t *testing.T) *bed {
+func newBed(t *testing.T) *bed { return newBedWith(t, func(*Server) {}) }
+
+// newBedWith is newBed with another server than New returns.
+func newBedWith(t *testing.T, change func(*Server)) *bed {
 	t.Helper()
 	base, err := os.MkdirTemp("", "officers") // a socket's name must be short
 	require.NoError(t, err)
@@ -97,7 +100,7 @@ func newBed(t *testing.T) *bed {
 	for _, o := range append(officersOf(), Officer{Identity: operator + "nobody"}) {
 		b.certs[o.Identity] = b.issue("admin", o.Identity)
 	}
-	b.serve()
+	b.serve(change)
 	return b
 }
 
@@ -131,7 +134,7 @@ func (b *bed) party(cert *tls.Certificate) *trust.Party {
 	return &trust.Party{Trust: b.trust, Certificate: func() *tls.Certificate { return cert }, Timeout: patience}
 }
 
-func (b *bed) serve() {
+func (b *bed) serve(change func(*Server)) {
 	own := b.issue("pki", "urn:tlagate:op:pki:p1", "localhost")
 	log, err := audit.Open(audit.Config{File: ca.AuditFile(b.dir), By: "tla-pki serve"})
 	require.NoError(b.t, err)
@@ -148,6 +151,7 @@ func (b *bed) serve() {
 		}})
 	require.NoError(b.t, err)
 	b.server = s
+	change(s)
 	l, err := net.Listen("unix", b.socket)
 	require.NoError(b.t, err)
 	over, err := net.Listen("tcp", "127.0.0.1:0")

@@ -17,6 +17,7 @@ import (
 	"tlagate/ca"
 	"tlagate/internal/acts"
 	"tlagate/internal/retry"
+	"tlagate/pki"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
 )
@@ -45,11 +46,16 @@ type Server struct {
 	trace    *peers.Trace
 	waiting  *waitingRoom
 	again    *acts.Memory
-	broken   time.Time // the last act past the officers that is known
+	requests *listen.Budget
+	recorded *listen.Budget // of acts, which leave lines in the trace
+	looking  *listen.Shares // views that read all there is
+	broken   time.Time      // the last act past the officers that is known
 }
 
 const (
 	placesBefore = 64               // connections whose peer is not proven, at once
+	places       = 64               // of proven administrators
+	perOfficer   = 8                // of them
 	tracedPeers  = 1000             // that the trace of accesses tells apart
 	readTime     = time.Minute      // for a whole request
 	actTime      = 5 * time.Minute  // for the answer: another program may be writing to the CA, and a list may be long
@@ -57,6 +63,13 @@ const (
 	endTime      = 15 * time.Second // for acts that are being done when the server is told to stop
 	keptTime     = 10 * time.Minute // the answer to an act that has an Idempotency-Key: it may hold codes
 	maxKept      = 1 << 20          // octets of such an answer
+
+	// What one officer may ask for. Acts are in a trace that is kept; views of everything are made in memory.
+	requestBurst = 200
+	requestEvery = time.Second / 20
+	recordBurst  = 1000
+	recordEvery  = 5 * time.Second
+	looksInAll   = 4
 )
 
 // New returns a server. Close it.
@@ -65,7 +78,9 @@ func New(cfg Config) (*Server, error) {
 	cfg.Poll = cmp.Or(cfg.Poll, 5*time.Second)
 	s := &Server{cfg: cfg, log: cfg.Log, rights: map[string]Right{},
 		ration: listen.NewRation(cfg.Log), trace: peers.New(cfg.Trace, "officers", tracedPeers),
-		waiting: &waitingRoom{dir: cfg.Dir}, again: acts.NewMemory(keptTime, maxKept)}
+		waiting: &waitingRoom{dir: cfg.Dir}, again: acts.NewMemory(keptTime, maxKept),
+		requests: listen.NewBudget(requestBurst, requestEvery, tracedPeers),
+		recorded: listen.NewBudget(recordBurst, recordEvery, tracedPeers), looking: listen.NewShares(looksInAll, 1)}
 	known, err := Emergencies(cfg.Dir)
 	if err = errors.Join(err, s.SetOfficers(cfg.Officers)); err != nil {
 		return nil, err
@@ -109,9 +124,11 @@ func (s *Server) Serve(ctx context.Context, on ...net.Listener) error {
 	for _, l := range on {
 		proven := listen.New(l, listen.Config{Party: s.cfg.Party, Log: s.log, Handshakes: placesBefore,
 			Refused: func(remote string, err error) { s.trace.Refused(named(remote), err) }})
+		door := listen.NewDoor(proven, listen.DoorConfig{Role: pki.RoleAdmin, Most: places, Each: perOfficer,
+			TurnedAway: s.turnAway})
 		server := s.httpServer()
 		running.Go(func() {
-			if err := server.Serve(proven); ctx.Err() == nil {
+			if err := server.Serve(door); ctx.Err() == nil {
 				stop(err)
 			}
 		})
@@ -130,6 +147,18 @@ func (s *Server) Serve(ctx context.Context, on ...net.Listener) error {
 	return nil
 }
 
+// turnAway says who has no business here, or no place.
+func (s *Server) turnAway(c *listen.Conn, why string) {
+	who, remote := c.Peer.Identity.String(), named(c.RemoteAddr().String())
+	s.ration.Log(listen.Line{Level: slog.LevelWarn, Message: "a connection of no officer is refused", Remote: remote,
+		Reason: why, Kind: who}, "peer", who)
+	if why == listen.TooMany {
+		s.trace.Full(c.Peer, remote)
+		return
+	}
+	s.trace.RequestRefused(c.Peer, remote, "officers", why)
+}
+
 // end lets what is being done be finished, for a while.
 func end(server *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), endTime)
@@ -141,7 +170,9 @@ func end(server *http.Server) {
 
 func (s *Server) httpServer() *http.Server {
 	return &http.Server{
-		Handler:           s,
+		Handler:                      s,
+		DisableGeneralOptionsHandler: true, // it answers whoever asks
+
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       readTime,
 		WriteTimeout:      actTime,
@@ -182,12 +213,10 @@ func (s *Server) watchGlass(ctx context.Context) {
 			s.ration.Log(listen.Line{Level: slog.LevelError, Message: "cannot read who acted past the officers"},
 				"error", err)
 		}
-		for _, e := range list {
-			if e.At.After(s.broken) {
-				s.broken = e.At
-				s.log.Error("somebody acted on the CA past its officers, with --break-glass", "account", e.Account,
-					"act", e.Act, "why", e.Why, "at", e.At.Format(time.RFC3339))
-			}
+		for _, e := range list[after(list, s.broken):] {
+			s.broken = e.At
+			s.log.Error("somebody acted on the CA past its officers, with --break-glass", "account", e.Account,
+				"act", e.Act, "why", e.Why, "at", e.At.Format(time.RFC3339))
 		}
 		if ctx.Err() != nil {
 			return

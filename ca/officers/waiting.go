@@ -23,6 +23,7 @@ type Waiting struct {
 	Issue  Issue     `json:"issue"`
 	Key    string    `json:"key"` // subject key identifier, hexadecimal
 	By     string    `json:"by"`
+	With   string    `json:"with"` // serial number of the certificate by which they asked
 	At     time.Time `json:"at"`
 	Until  time.Time `json:"until"`
 	State  string    `json:"state"`
@@ -48,9 +49,10 @@ const (
 const (
 	waitingFile = "waiting.json"
 	waitingTime = 7 * 24 * time.Hour // for a decision; it is shown for as long again
-	mostWaiting = 50
-	maxWaiting  = 8 << 20 // octets
-	maxCSR      = 16 << 10
+	mostWaiting = 50                 // open ones
+	mostKept    = 150                // those that were decided or waited for too long, besides
+	maxWaiting  = 16 << 20           // octets
+	maxOne      = 32 << 10           // octets of one, before it is decided
 )
 
 // waitingRoom keeps what waits in a file beside the CA.
@@ -98,19 +100,30 @@ func (w *waitingRoom) add(one Waiting, record func(Waiting) error) (Waiting, err
 	}
 	open := 0
 	for _, o := range list {
-		one.ID = max(one.ID, o.ID)
-		if o.State == Open {
+		if one.ID = max(one.ID, o.ID); undecided(o) == nil {
 			open++
 		}
 	}
-	if open >= mostWaiting || len(list) >= 4*mostWaiting {
+	if open >= mostWaiting {
 		return one, problemf(TooMany, "%d acts wait for a second officer already: decide some.", open)
 	}
+	list = forget(list, len(list)-open-mostKept)
 	one.ID++
 	if err := record(one); err != nil {
 		return one, err
 	}
 	return one, w.write(append(list, one))
+}
+
+// forget drops the n oldest that were decided, or waited for too long: the trace has them.
+func forget(list []Waiting, n int) []Waiting {
+	return slices.DeleteFunc(list, func(o Waiting) bool {
+		if n <= 0 || undecided(o) == nil {
+			return false
+		}
+		n--
+		return true
+	})
 }
 
 // change changes what waits under a number, if check accepts it.
@@ -134,9 +147,6 @@ func (w *waitingRoom) change(id int64, check func(Waiting) error, f func(*Waitin
 
 // propose has an act wait for a second officer, if it could be done.
 func (s *Server) propose(c *call, m Issue, request ca.Request) (any, error) {
-	if len(m.CSR) > maxCSR {
-		return nil, problemf(TooLarge, "The certificate request is longer than %d octets.", maxCSR)
-	}
 	key, err := c.ca.Certificates.Check(request)
 	if err != nil {
 		return nil, err
@@ -149,9 +159,6 @@ func (s *Server) succeed(c *call) (any, error) {
 	var m Succeed
 	if err := c.read(&m); err != nil {
 		return nil, err
-	}
-	if len(m.Certificate) > maxCSR {
-		return nil, problemf(TooLarge, "The certificate is longer than %d octets.", maxCSR)
 	}
 	cert, err := ca.ParseCertificate([]byte(m.Certificate))
 	if err != nil {
@@ -169,8 +176,12 @@ func (s *Server) succeed(c *call) (any, error) {
 
 // wait has an act wait.
 func (s *Server) wait(c *call, one Waiting) (any, error) {
-	one.By, one.State, one.At = c.officer.Identity, Open, time.Now().UTC().Truncate(time.Second)
+	one.By, one.With, one.State = c.officer.Identity, store.FormatSerial(c.cert.SerialNumber), Open
+	one.At = time.Now().UTC().Truncate(time.Second)
 	one.Until = one.At.Add(waitingTime)
+	if text, err := json.Marshal(one); err != nil || len(text) > maxOne {
+		return nil, problemf(TooLarge, "What waits for a second officer has at most %d KiB.", maxOne>>10)
+	}
 	one, err := s.waiting.add(one, func(w Waiting) error { return c.record("propose", w.Issue.Why, w.about()...) })
 	if err != nil {
 		return nil, err
@@ -198,7 +209,7 @@ func (s *Server) approve(c *call) (any, error) {
 	if one.By == c.officer.Identity {
 		return nil, problemf(SameOfficer, "You asked for it yourself: another officer approves it.")
 	}
-	if _, err := s.stillOfficer(one.By); err != nil {
+	if err := s.stillOfficer(one); err != nil {
 		return nil, err
 	}
 	if err := c.record("approve", m.Why, one.about()...); err != nil {
@@ -212,13 +223,21 @@ func (s *Server) approve(c *call) (any, error) {
 	return s.doApproved(c, one)
 }
 
-// stillOfficer returns who asked, if they may still ask for that.
-func (s *Server) stillOfficer(by string) (Officer, error) {
-	o, known := s.officer(by)
+// stillOfficer returns an error unless who asked may still ask for that, with the certificate that they had: what a
+// stolen card asked for is not done once the card is revoked.
+func (s *Server) stillOfficer(one Waiting) error {
+	o, known := s.officer(one.By)
 	if !known || s.rights["POST issue"].as(o) == "" {
-		return o, problemf(Refused, "%s, who asked for it, may no longer.", by)
+		return problemf(Refused, "%s, who asked for it, may no longer.", one.By)
 	}
-	return o, nil
+	found, err := s.cfg.CA.Find(one.With)
+	if err != nil || !slices.ContainsFunc(found, func(r store.Record) bool {
+		return r.Identity == one.By && r.Status == store.Good && !r.Expired(time.Now())
+	}) {
+		return problemf(Refused, "The certificate by which %s asked for it is no longer good: reject it, and have it "+
+			"asked for again.", one.By)
+	}
+	return nil
 }
 
 func (s *Server) doApproved(c *call, one Waiting) (any, error) {

@@ -64,9 +64,17 @@ func (s *apiSection) check() error {
 	return errors.Join(append(errs, err)...)
 }
 
+// lines returns who is named; nobody, if there is no section.
+func (s *apiSection) lines() []adminLine {
+	if s == nil {
+		return nil
+	}
+	return s.Admins
+}
+
 func (s *apiSection) admins() (all []api.Admin, err error) {
 	var errs []error
-	for i, line := range s.Admins {
+	for i, line := range s.lines() {
 		admin, err := api.ParseAdmin(line.Identity, line.Roles)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("api.admins[%d].%w", i, err))
@@ -166,9 +174,10 @@ func (s *apiServer) collectors() []metrics.Collector {
 	return []metrics.Collector{s.Server}
 }
 
-// follow puts into force what administrators may do now; a running gateway changes nothing else of the API.
+// follow puts into force what administrators may do now: nothing, if the section is gone. A running gateway changes
+// nothing else of the API.
 func (s *apiServer) follow(now, before *apiSection, log *slog.Logger) error {
-	if s == nil || now == nil || reflect.DeepEqual(now.Admins, before.Admins) {
+	if s == nil || reflect.DeepEqual(now.lines(), before.lines()) {
 		return nil
 	}
 	admins, err := now.admins()

@@ -247,13 +247,13 @@ type parkedCmd struct{ view }
 // Run lists the links that wait for a terminal.
 func (p *parkedCmd) Run(app *cli.App) error {
 	return p.do(app, func(c *client.Client) error {
-		var got struct{ Parked []gateway.ParkedInfo }
-		if err := c.Get(app.Context, "parked", nil, &got); err != nil {
+		all, err := pages[gateway.ParkedInfo](app, c, "parked", "parked", url.Values{})
+		if err != nil {
 			return err
 		}
-		return p.print(app, got.Parked, func(t *table) {
+		return p.print(app, all, func(t *table) {
 			t.row("PDT", "SINCE", "LAST HEARD", "ADDRESS")
-			for _, one := range got.Parked {
+			for _, one := range all {
 				t.row(bare(one.PdT), at(one.Since), at(one.Heard), one.Address)
 			}
 		})
@@ -292,13 +292,13 @@ type denialsCmd struct{ view }
 // Run lists whom operators deny.
 func (d *denialsCmd) Run(app *cli.App) error {
 	return d.do(app, func(c *client.Client) error {
-		var got struct{ Denials []gateway.DenialInfo }
-		if err := c.Get(app.Context, "denials", nil, &got); err != nil {
+		all, err := pages[gateway.DenialInfo](app, c, "denials", "denials", url.Values{})
+		if err != nil {
 			return err
 		}
-		return d.print(app, got.Denials, func(t *table) {
+		return d.print(app, all, func(t *table) {
 			t.row("IDENTITY", "SINCE", "BY", "REASON")
-			for _, one := range got.Denials {
+			for _, one := range all {
 				t.row(bare(one.Identity), at(one.At), bare(one.Who), one.Reason)
 			}
 		})

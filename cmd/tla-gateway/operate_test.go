@@ -359,3 +359,31 @@ func TestSP3BadSections(t *testing.T) {
 		require.ErrorContains(t, err, want, section)
 	}
 }
+
+// TestSP3AdministratorsAreReadAgain: who is taken out of the configuration, with the whole section too, may do nothing
+// any more; who comes back with it, may.
+func TestSP3AdministratorsAreReadAgain(t *testing.T) {
+	d := operated(t)
+	text, err := os.ReadFile(d.config)
+	require.NoError(t, err)
+	may := func(want int, says string) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			code, _, errs := d.asClaire("drain", "--reason", "x")
+			return code == want && strings.Contains(errs, says)
+		}, patience, 50*time.Millisecond)
+	}
+	may(0, "")
+	for range 2 {
+		whole, _, _ := strings.Cut(string(text), "api:")
+		served := filepath.Join(d.dir, "served.yaml") // what commands read, since the gateway goes on to serve there
+		require.NoError(t, os.WriteFile(served, text, 0o600))
+		d.configure(whole)
+		running := d.config
+		d.config = served
+		may(1, "role_required")
+		d.config = running
+		d.configure(string(text))
+		may(0, "")
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -37,7 +38,8 @@ func withToken(env *testscript.Env) error {
 	for name, value := range map[string]string{
 		"SOFTHSM2_CONF": token.Conf, "PINFILE": token.PIN,
 		"ROOT": token.URI("root"), "ISSUING": token.URI("issuing"), "OTHER": token.URI("other"),
-		"PINVALUE": token.Asked("x") + "&pin-value=987654",
+		"NEXT": token.URI("next"), "PINVALUE": token.Asked("x") + "&pin-value=987654",
+		"LONG": strings.Repeat("x", 201), "ESCAPE": "a\x1b[2Jb",
 	} {
 		env.Setenv(name, value)
 	}

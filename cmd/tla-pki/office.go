@@ -61,6 +61,9 @@ func (a acting) act(app *cli.App, what string, f func(*ca.CA) error, out ...stri
 }
 
 func (c ceremony) act(app *cli.App, what string, f func(*ca.CA) error, out ...string) error {
+	if c.BreakGlass != "" && !officers.Sensible(c.BreakGlass) {
+		return cli.Usage("cannot %s: --break-glass wants a reason, of at most 200 characters that can be printed", what)
+	}
 	return c.open(app, func(authority *ca.CA) error {
 		if c.BreakGlass != "" {
 			if err := c.breakGlass(app, authority, what); err != nil {
@@ -81,8 +84,10 @@ func (c ceremony) act(app *cli.App, what string, f func(*ca.CA) error, out ...st
 // fails.
 func (c ceremony) breakGlass(app *cli.App, authority *ca.CA, what string) error {
 	err := authority.Record(audit.OperatorAct, audit.Act(what), audit.Role("break-glass"), audit.Reason(c.BreakGlass))
-	note := officers.BreakGlass(c.Dir, officers.Emergency{At: time.Now().UTC(), Account: operator(), Act: what,
-		Why: c.BreakGlass})
+	note := authority.Alone(func() error {
+		return officers.BreakGlass(c.Dir, officers.Emergency{At: time.Now().UTC(), Account: operator(), Act: what,
+			Why: c.BreakGlass})
+	})
 	app.Log.Error("this is done past the CA's officers", "act", what, "account", operator(), "why", c.BreakGlass)
 	if err = errors.Join(err, note); err == nil {
 		return nil

@@ -296,6 +296,12 @@ func printWaiting(w io.Writer, list []officers.Waiting) {
 		}
 		fmt.Fprintf(w, "number    %d, %s, until %s\nby        %s\nprofile   %s\nidentity  %s\nkey       %s\n", one.ID,
 			one.State, stamp.Second(one.Until), one.By, one.Issue.Profile, one.Issue.Identity, one.Key)
+		for _, name := range one.Issue.DNS {
+			fmt.Fprintf(w, "dns       %s\n", cli.Screen(name))
+		}
+		if one.Issue.Days != 0 {
+			fmt.Fprintf(w, "days      %d\n", one.Issue.Days)
+		}
 		if one.Issue.Why != "" {
 			fmt.Fprintf(w, "why       %s\n", cli.Screen(one.Issue.Why))
 		}

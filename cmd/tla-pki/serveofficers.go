@@ -122,15 +122,15 @@ func (d *counter) listen(app *cli.App, at officersAt) error {
 	return nil
 }
 
-// follow returns a function that reads the configuration again, and puts in force what officers may do now; a running
-// server changes nothing else.
+// follow returns a function that reads the configuration again, and puts in force what officers may do now, whatever
+// else has changed; a running server changes nothing else.
 func (d *counter) follow(running serveConfig, file string, changed func() error, log *slog.Logger) func() error {
 	return func() error {
 		var c serveConfig
 		if err := cli.LoadYAML(file, &c, c.check); err != nil {
 			return err
 		}
-		if d.server != nil && c.Officers == running.Officers && !reflect.DeepEqual(c.Admins, running.Admins) {
+		if d.server != nil && !reflect.DeepEqual(c.Admins, running.Admins) {
 			if err := d.server.SetOfficers(c.officers()); err != nil {
 				return err
 			}

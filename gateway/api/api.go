@@ -66,23 +66,24 @@ type Server struct {
 	peers    *peers.Trace
 	ration   *listen.Ration
 	requests *listen.Budget
+	recorded *listen.Budget // of what leaves a line in the trace
 	memory   *acts.Memory
-	streams  *streams
+	streams  *listen.Shares
+	searches *listen.Shares // of the trace, exports included
 	meters   *meters
 	started  time.Time
 	handler  http.Handler
-
-	searching chan struct{} // one token for each search of the trace
 }
 
 // What one caller may ask for, and how many there may be at once.
 const (
 	requestBurst = 200
 	requestEvery = time.Second / 50
+	recordBurst  = 1000
+	recordEvery  = 5 * time.Second
 	connections  = 128 // of proven administrators, and as many on the socket
 	perAdmin     = 16
 	strangers    = 64 // whose certificate is not proven yet
-	searches     = 2
 
 	keptFor   = 24 * time.Hour // the answer to an act that has an Idempotency-Key
 	maxAnswer = 64 << 10       // octets of such an answer
@@ -94,8 +95,11 @@ func New(cfg Config) *Server {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{cfg: cfg, peers: peers.New(cfg.Trace, "api", connections), ration: listen.NewRation(cfg.Log),
-		requests: listen.NewBudget(requestBurst, requestEvery, connections), memory: acts.NewMemory(keptFor, maxAnswer),
-		streams: newStreams(), meters: newMeters(), started: time.Now(), searching: make(chan struct{}, searches)}
+		requests: listen.NewBudget(requestBurst, requestEvery, connections),
+		recorded: listen.NewBudget(recordBurst, recordEvery, connections), memory: acts.NewMemory(keptFor, maxAnswer),
+		streams:  listen.NewShares(streamsInAll, streamsPerName),
+		searches: listen.NewShares(searchesInAll, searchesPerName),
+		meters:   newMeters(), started: time.Now()}
 	party := *cfg.Party
 	party.Denied = cfg.Gateway.Denies
 	s.cfg.Party = &party
@@ -124,7 +128,10 @@ func (s *Server) Serve(ctx context.Context, plain, mutual []net.Listener) {
 	for _, l := range mutual {
 		proven := listen.New(l, listen.Config{Party: s.cfg.Party, Handshakes: strangers, Log: s.cfg.Log,
 			Refused: s.peers.Refused})
-		running.Go(func() { s.run(server, &places{Listener: proven, server: s, taken: map[string]int{}}) })
+		running.Go(func() {
+			s.run(server, listen.NewDoor(proven, listen.DoorConfig{Role: pki.RoleAdmin, Most: connections,
+				Each: perAdmin, TurnedAway: s.turnAway}))
+		})
 	}
 	<-ctx.Done()
 	shutDown(server)
@@ -154,14 +161,15 @@ const (
 
 func (s *Server) httpServer(ctx context.Context) *http.Server {
 	return &http.Server{
-		Handler:           s.handler,
-		ReadHeaderTimeout: requestTime,
-		ReadTimeout:       requestTime,
-		WriteTimeout:      answerTime,
-		IdleTimeout:       idleTime,
-		MaxHeaderBytes:    16 << 10,
-		ConnContext:       withCaller,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+		Handler:                      s.handler,
+		DisableGeneralOptionsHandler: true, // it answers whoever asks
+		ReadHeaderTimeout:            requestTime,
+		ReadTimeout:                  requestTime,
+		WriteTimeout:                 answerTime,
+		IdleTimeout:                  idleTime,
+		MaxHeaderBytes:               16 << 10,
+		ConnContext:                  s.withCaller,
+		BaseContext:                  func(net.Listener) context.Context { return ctx },
+		ErrorLog:                     slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
 }

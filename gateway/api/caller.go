@@ -5,10 +5,10 @@ import (
 	"net"
 	"net/http"
 	"time"
-	"unicode/utf8"
 
 	"tlagate/audit/peers"
 	"tlagate/gateway"
+	"tlagate/internal/acts"
 	"tlagate/internal/local"
 	"tlagate/pki"
 	"tlagate/pki/listen"
@@ -35,20 +35,15 @@ type caller struct {
 
 type callerKey struct{}
 
-// withCaller lets requests find who is at the other end of their connection.
-func withCaller(ctx context.Context, c net.Conn) context.Context {
+// withCaller lets requests find who is at the other end of their connection, and records that an administrator is.
+func (s *Server) withCaller(ctx context.Context, c net.Conn) context.Context {
 	if guest, ok := c.(*listen.Guest); ok {
 		c = guest.Conn
 	}
-	if counted, ok := c.(*placed); ok {
-		c = counted.Conn
-	}
 	switch c := c.(type) {
 	case *listen.Conn:
-		from := "socket"
-		if c.RemoteAddr().Network() == "tcp" {
-			from = peers.AddressOf(c.RemoteAddr().String())
-		}
+		from := peers.AddressOf(remoteOf(c))
+		s.peers.Accepted(c.Peer, remoteOf(c))
 		return context.WithValue(ctx, callerKey{}, &caller{peer: c.Peer, from: from})
 	case *net.UnixConn:
 		who, err := local.PeerOf(c)
@@ -99,9 +94,7 @@ func (c *caller) breakGlass(reasons []string) *Problem {
 }
 
 // sensible reports whether a reason can be recorded.
-func sensible(reason string) bool {
-	return len(reason) > 0 && len(reason) <= maxReason && utf8.ValidString(reason)
-}
+func sensible(reason string) bool { return len(reason) <= maxReason && acts.Sensible(reason) }
 
 const maxReason = 300 // octets
 

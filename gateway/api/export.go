@@ -53,7 +53,7 @@ func (s *Server) export(c *caller, w http.ResponseWriter, r *http.Request) *Prob
 	if p != nil {
 		return p
 	}
-	done, p := s.searchTurn()
+	done, p := searchTurn(s.searches, c)
 	if p != nil {
 		return p
 	}

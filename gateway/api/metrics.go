@@ -36,5 +36,5 @@ func (s *Server) Describe(out chan<- *prometheus.Desc) {
 func (s *Server) Collect(out chan<- prometheus.Metric) {
 	s.meters.requests.Collect(out)
 	s.meters.broken.Collect(out)
-	out <- prometheus.MustNewConstMetric(streamsDesc, prometheus.GaugeValue, float64(s.streams.count()))
+	out <- prometheus.MustNewConstMetric(streamsDesc, prometheus.GaugeValue, float64(s.streams.Taken()))
 }

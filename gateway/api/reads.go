@@ -58,8 +58,8 @@ func identityOf(party *trust.Party) string {
 //go:embed openapi.yaml
 var openAPI []byte
 
-// openAPI sends the OpenAPI document.
-func (s *Server) openAPI(_ *caller, w http.ResponseWriter, _ *http.Request) *Problem {
+// sendOpenAPI sends the OpenAPI document.
+func sendOpenAPI(_ *Server, _ *caller, w http.ResponseWriter, _ *http.Request) *Problem {
 	w.Header().Set("Content-Type", "application/yaml")
 	_, _ = w.Write(openAPI)
 	return nil
@@ -143,11 +143,41 @@ func (s *Server) peersThere(_ *caller, r *http.Request) (any, *Problem) {
 	return peerPage{some(list), next}, nil
 }
 
+type parkedPage struct {
+	Parked []gateway.ParkedInfo `json:"parked"`
+	Next   string               `json:"next,omitempty"`
+}
+
 func (s *Server) parked(_ *caller, r *http.Request) (any, *Problem) {
-	if p := parameters(r).problem(); p != nil {
+	q := parameters(r, "cursor", "limit")
+	limit := q.limit()
+	if p := q.problem(); p != nil {
 		return nil, p
 	}
-	return map[string][]gateway.ParkedInfo{"parked": some(s.cfg.Gateway.Parked())}, nil
+	// A space is before all that names have: links of one PdT follow each other, as Parked sorts them.
+	list, next := pageAfter(s.cfg.Gateway.Parked(), q.text("cursor"), limit, func(p gateway.ParkedInfo) string {
+		return p.PdT + " " + p.Since.UTC().Format(sortable)
+	})
+	return parkedPage{list, next}, nil
+}
+
+// sortable prints points in time so that their text is sorted as they are.
+const sortable = "2006-01-02T15:04:05.000000000Z"
+
+// pageAfter returns the items of a list after a cursor, at most limit, and the cursor of the next page; "" = there is
+// none. The list is sorted by what cursorOf returns.
+func pageAfter[T any](list []T, cursor string, limit int, cursorOf func(T) string) (page []T, next string) {
+	begin, _ := slices.BinarySearchFunc(list, cursor, func(one T, cursor string) int {
+		if cursorOf(one) <= cursor {
+			return -1
+		}
+		return 1
+	})
+	page = some(slices.Clone(list[begin:min(len(list), begin+limit)]))
+	if begin+limit < len(list) {
+		next = cursorOf(page[limit-1])
+	}
+	return page, next
 }
 
 func (s *Server) refusals(_ *caller, r *http.Request) (any, *Problem) {
@@ -159,11 +189,20 @@ func (s *Server) refusals(_ *caller, r *http.Request) (any, *Problem) {
 	return map[string][]gateway.RefusalInfo{"refusals": some(s.cfg.Gateway.Refusals(f, limit))}, nil
 }
 
+type denialPage struct {
+	Denials []gateway.DenialInfo `json:"denials"`
+	Next    string               `json:"next,omitempty"`
+}
+
 func (s *Server) denials(_ *caller, r *http.Request) (any, *Problem) {
-	if p := parameters(r).problem(); p != nil {
+	q := parameters(r, "cursor", "limit")
+	limit := q.limit()
+	if p := q.problem(); p != nil {
 		return nil, p
 	}
-	return map[string][]gateway.DenialInfo{"denials": some(s.cfg.Gateway.Denied())}, nil
+	list, next := pageAfter(s.cfg.Gateway.Denied(), q.text("cursor"), limit,
+		func(d gateway.DenialInfo) string { return d.Identity })
+	return denialPage{list, next}, nil
 }
 
 // Revocation is what the gateway knows certificates' status from.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -35,7 +36,10 @@ func parameters(r *http.Request, known ...string) *query {
 		q.wrong = "The query is too long."
 		return q
 	}
-	values := r.URL.Query()
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // of a filter that is left out, all would be shown
+		q.wrong = "query"
+	}
 	for name, list := range values {
 		if !slices.Contains(known, name) {
 			q.refuse(name, "is not known here")

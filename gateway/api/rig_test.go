@@ -50,6 +50,7 @@ type someGateway struct {
 	endErr error
 	events chan gateway.Event
 	since  []uint64
+	parked []gateway.ParkedInfo // nil = one
 }
 
 func (g *someGateway) Sessions(gateway.Filter, string, int) ([]gateway.SessionInfo, string) {
@@ -66,7 +67,12 @@ func (g *someGateway) Peers(gateway.Filter, string, int) ([]gateway.PeerInfo, st
 	return []gateway.PeerInfo{{Identity: tla1, Role: "tla", Practice: "cab1"}}, ""
 }
 
-func (g *someGateway) Parked() []gateway.ParkedInfo { return []gateway.ParkedInfo{{PdT: pdt1}} }
+func (g *someGateway) Parked() []gateway.ParkedInfo {
+	if g.parked != nil {
+		return g.parked
+	}
+	return []gateway.ParkedInfo{{PdT: pdt1}}
+}
 
 func (g *someGateway) Refusals(gateway.Filter, int) []gateway.RefusalInfo {
 	return []gateway.RefusalInfo{{What: "handshake", Reason: "revoked"}}
@@ -110,7 +116,10 @@ type rig struct {
 	issued map[string]tls.Certificate
 }
 
-func start(t *testing.T, admins ...Admin) *rig {
+func start(t *testing.T, admins ...Admin) *rig { return startWith(t, func(*Server) {}, admins...) }
+
+// startWith is start with another server than New returns.
+func startWith(t *testing.T, change func(*Server), admins ...Admin) *rig {
 	r := &rig{t: t, ca: pkitest.New(t), log: &logtest.Buffer{}, issued: map[string]tls.Certificate{}}
 	dir := t.TempDir()
 	r.files = r.ca.WriteTrust(dir)
@@ -134,6 +143,7 @@ func start(t *testing.T, admins ...Admin) *rig {
 			}
 			return map[string]any{"incident": n, "at": time.Now(), "lines": []any{}}, nil
 		}})
+	change(r.server)
 	r.serve(log)
 	return r
 }

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ type route struct {
 // routes is the table of docs/api.md.
 var routes = []route{
 	{method: "GET", path: "whoami", action: Introduce, read: (*Server).whoami},
-	{method: "GET", path: "openapi.yaml", action: Introduce, stream: (*Server).openAPI},
+	{method: "GET", path: "openapi.yaml", action: Introduce, stream: sendOpenAPI},
 	{method: "GET", path: "gateways", action: Look, read: (*Server).gateways},
 	{method: "GET", path: "sessions", action: Look, read: (*Server).sessions},
 	{method: "GET", path: "sessions/{id}", action: Look, read: (*Server).session},
@@ -60,8 +61,8 @@ func (s *Server) mux() http.Handler {
 		byPath[r.path][r.method] = r
 	}
 	mux := http.NewServeMux()
-	for path, methods := range byPath {
-		mux.Handle(Prefix+path, s.answering(func(c *caller, w http.ResponseWriter, r *http.Request) *answer {
+	for at, methods := range byPath {
+		mux.Handle(Prefix+at, s.answering(func(c *caller, w http.ResponseWriter, r *http.Request) *answer {
 			to, ok := methods[r.Method]
 			if !ok {
 				return wrongMethod(slices.Sorted(maps.Keys(methods)))
@@ -69,11 +70,18 @@ func (s *Server) mux() http.Handler {
 			return s.perform(to, c, w, r)
 		}))
 	}
-	mux.Handle("/", s.answering(func(*caller, http.ResponseWriter, *http.Request) *answer {
+	nowhere := s.answering(func(*caller, http.ResponseWriter, *http.Request) *answer {
 		return (&Problem{Code: NotFound, Detail: "There is nothing at this path.",
 			Action: "Ask for " + Prefix + "openapi.yaml."}).Answer()
-	}))
-	return mux
+	})
+	mux.Handle("/", nowhere)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if at := r.URL.EscapedPath(); !path.IsAbs(at) || path.Clean(at) != at {
+			nowhere.ServeHTTP(w, r) // the mux would redirect it, whoever asks
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func wrongMethod(allowed []string) *answer {
@@ -106,6 +114,9 @@ func (s *Server) ask(f func(*caller, http.ResponseWriter, *http.Request) *answer
 	if wait := s.requests.Take(c.name()); wait > 0 {
 		return (&Problem{Code: TooMany, Detail: "Too many requests in so short a time.", Wait: wait}).Answer()
 	}
+	if p := acts.SameSite(r); p != nil {
+		return p.Answer()
+	}
 	return f(c, w, r)
 }
 
@@ -113,6 +124,9 @@ func (s *Server) ask(f func(*caller, http.ResponseWriter, *http.Request) *answer
 func (s *Server) perform(to route, c *caller, w http.ResponseWriter, r *http.Request) *answer {
 	if c.role(to.action) == "" {
 		return s.forbidden(to, c).Answer()
+	}
+	if p := spend(s.recorded, to, c); p != nil {
+		return p.Answer()
 	}
 	if c.glass != "" {
 		s.alarm(to, c)
@@ -133,6 +147,18 @@ func (s *Server) perform(to route, c *caller, w http.ResponseWriter, r *http.Req
 		return p.Answer()
 	}
 	return acts.JSON(http.StatusOK, found)
+}
+
+// spend takes one of the lines that somebody may have written to the trace, if an action leaves one: the trace is kept
+// for a year, and a gateway that cannot write it lets nobody in.
+func spend(recorded *listen.Budget, to route, c *caller) *Problem {
+	if (to.action == Introduce || to.action == Look) && c.glass == "" {
+		return nil
+	}
+	if wait := recorded.Take(c.name()); wait > 0 {
+		return &Problem{Code: TooMany, Detail: "You have had too much written to the audit trace.", Wait: wait}
+	}
+	return nil
 }
 
 // performAct does an act once, however often it is sent with one Idempotency-Key.

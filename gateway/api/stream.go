@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"tlagate/gateway"
@@ -19,42 +18,6 @@ const (
 	streamWrite    = 10 * time.Second // for the other end to take what is written
 )
 
-// streams counts the event streams there are.
-type streams struct {
-	mu    sync.Mutex // protects the rest
-	taken map[string]int
-	all   int
-}
-
-func newStreams() *streams { return &streams{taken: map[string]int{}} }
-
-func (s *streams) enter(who string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.all >= streamsInAll || s.taken[who] >= streamsPerName {
-		return false
-	}
-	s.all++
-	s.taken[who]++
-	return true
-}
-
-func (s *streams) leave(who string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.all--
-	if s.taken[who]--; s.taken[who] == 0 {
-		delete(s.taken, who)
-	}
-}
-
-// count returns how many streams there are.
-func (s *streams) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.all
-}
-
 // events sends what happens from now on, or from after Last-Event-ID on, as server-sent events.
 func (s *Server) events(c *caller, w http.ResponseWriter, r *http.Request) *Problem {
 	if p := parameters(r).problem(); p != nil {
@@ -64,10 +27,10 @@ func (s *Server) events(c *caller, w http.ResponseWriter, r *http.Request) *Prob
 	if p != nil {
 		return p
 	}
-	if !s.streams.enter(c.name()) {
+	if !s.streams.Take(c.name()) {
 		return &Problem{Code: TooMany, Detail: "Too many event streams at once.", Wait: streamBeat}
 	}
-	defer s.streams.leave(c.name())
+	defer s.streams.Return(c.name())
 	events, cancel := s.cfg.Gateway.Events(since)
 	defer cancel()
 	out := &stream{w, http.NewResponseController(w)}

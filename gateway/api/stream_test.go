@@ -36,7 +36,7 @@ func TestSA1EventsAreResumed(t *testing.T) {
 		r.g.mu.Lock()
 		require.Equal(t, c.since, r.g.since[len(r.g.since)-1])
 		r.g.mu.Unlock()
-		r.eventually("the stream is over", func() bool { return r.server.streams.count() == 0 })
+		r.eventually("the stream is over", func() bool { return r.server.streams.Taken() == 0 })
 	}
 	require.Equal(t, BadRequest, socket.code("GET", "events", "", "Last-Event-ID: x"))
 }

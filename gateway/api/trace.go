@@ -8,6 +8,7 @@ import (
 
 	"tlagate/audit"
 	"tlagate/audit/index"
+	"tlagate/pki/listen"
 	"tlagate/session/incident"
 )
 
@@ -33,7 +34,7 @@ func (s *Server) search(c *caller, r *http.Request) (any, *Problem) {
 	if p := q.problem(); p != nil {
 		return nil, p
 	}
-	done, p := s.searchTurn()
+	done, p := searchTurn(s.searches, c)
 	if p != nil {
 		return nil, p
 	}
@@ -45,14 +46,18 @@ func (s *Server) search(c *caller, r *http.Request) (any, *Problem) {
 	return s.find(r, wanted, limit)
 }
 
+// How many search the trace at once, or export from it.
+const (
+	searchesInAll   = 4
+	searchesPerName = 1
+)
+
 // searchTurn lets so many search at once.
-func (s *Server) searchTurn() (done func(), p *Problem) {
-	select {
-	case s.searching <- struct{}{}:
-		return func() { <-s.searching }, nil
-	default:
-		return nil, &Problem{Code: TooMany, Detail: "Others are searching the audit trace.", Wait: time.Second}
+func searchTurn(turns *listen.Shares, c *caller) (done func(), p *Problem) {
+	if !turns.Take(c.name()) {
+		return nil, &Problem{Code: TooMany, Detail: "You or others are searching the audit trace.", Wait: time.Second}
 	}
+	return func() { turns.Return(c.name()) }, nil
 }
 
 func (s *Server) find(r *http.Request, wanted index.Query, limit int) (any, *Problem) {
@@ -96,7 +101,7 @@ func (s *Server) incident(c *caller, r *http.Request) (any, *Problem) {
 	if p := q.problem(); p != nil {
 		return nil, p
 	}
-	done, p := s.searchTurn()
+	done, p := searchTurn(s.searches, c)
 	if p != nil {
 		return nil, p
 	}

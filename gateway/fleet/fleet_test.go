@@ -98,6 +98,53 @@ func TestC1CloneBeside(t *testing.T) {
 	}
 }
 
+// TestC1ACloneThatMakesUpInstancesIsFound: neither a new instance for each request hides it, nor one for each link.
+func TestC1ACloneThatMakesUpInstancesIsFound(t *testing.T) {
+	made := 0
+	next := func() string { made++; return fmt.Sprint("x", made) }
+	f := New(10, false)
+	f.Asked(pdt, "a", at(0), at(0))
+	for i := range 100 { // the true one is away; then it connects, and before it asks there is yet another
+		f.Asked(pdt, next(), at(100+i), at(100+i))
+	}
+	f.Asked(pdt, next(), at(301), at(301))
+	first, _ := f.Asked(pdt, "a", at(300), at(302))
+	require.True(t, first)
+
+	f = New(10, false)
+	f.Asked(pdt, "a", at(0), at(0))
+	found := 0
+	for i := 10; i <= 300 && found == 0; i += 10 {
+		now := map[string]time.Time{"a": at(i), next(): at(i)}
+		if len(f.Look(map[pki.Identity]map[string]time.Time{pdt: now}, at(i))) > 0 {
+			found = i
+		}
+	}
+	require.Equal(t, 80, found)
+}
+
+// TestC1ATerminalThatLosesItsPowerAgainAndAgainIsNoClone: it leaves links behind that nobody has found dead yet.
+func TestC1ATerminalThatLosesItsPowerAgainAndAgainIsNoClone(t *testing.T) {
+	f := New(10, false)
+	heard := map[string]time.Time{}
+	for i := 10; i <= 600; i += 10 {
+		name := fmt.Sprint("boot", i/30)
+		f.Asked(pdt, name, at(i), at(i))
+		heard[name] = at(i)
+		for old, last := range heard {
+			if at(i).Sub(last) > 90*time.Second { // three long heartbeats
+				delete(heard, old)
+			}
+		}
+		require.Empty(t, f.Look(map[pki.Identity]map[string]time.Time{pdt: heard}, at(i)))
+	}
+	for i := 610; i <= 900; i += 10 { // the last one stays on
+		heard["boot20"] = at(i)
+		require.Empty(t, f.Look(map[pki.Identity]map[string]time.Time{pdt: heard}, at(i)))
+	}
+	require.Empty(t, f.Clones())
+}
+
 // TestC1CloneLapses: what is only told of is forgotten a day after its last sign; what is refused is not.
 func TestC1CloneLapses(t *testing.T) {
 	for _, refuse := range []bool{false, true} {
@@ -118,9 +165,9 @@ func TestC1CloneTellsWho(t *testing.T) {
 	a, b := strings.Repeat("a1", 16), strings.Repeat("b2", 16)
 	asks(f, a+" "+b+" "+a)
 	require.Equal(t, []Clone{{pdt, at(2), at(2), []string{"a1a1a1a1", "b2b2b2b2"}, true}}, f.Clones())
-	latest, came := f.Latest(pdt)
+	latest, came := f.Came(pdt)
 	require.Equal(t, b, latest)
-	require.Equal(t, at(1), came)
+	require.Equal(t, map[string]time.Time{a: at(0), b: at(1)}, came)
 }
 
 // TestC1FleetIsBounded: there are never more records than allowed, and those of clones stay.

@@ -173,12 +173,17 @@ func (f *Table) Count() (clones int, late map[pki.Role]int) {
 	return clones, late
 }
 
-// Latest returns the instance of an identity that came last, and when it did first; a zero time = none is known.
-func (f *Table) Latest(id pki.Identity) (instance string, came time.Time) {
+// Came returns the instance of an identity that came last, and when each that is known did first.
+func (f *Table) Came(id pki.Identity) (latest string, came map[string]time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if m := f.byID[id]; m != nil {
-		return m.latest, m.came
+	m := f.byID[id]
+	if m == nil {
+		return "", nil
 	}
-	return "", time.Time{}
+	came = map[string]time.Time{m.latest: m.came}
+	for _, p := range m.earlier {
+		came[p.name] = p.until.Add(-p.last)
+	}
+	return m.latest, came
 }

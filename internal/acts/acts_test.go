@@ -120,7 +120,10 @@ func TestSP3FormOfActs(t *testing.T) {
 		for i := 0; i < len(c.header); i += 2 {
 			r.Header.Set(c.header[i], c.header[i+1])
 		}
-		_, p := Receive(httptest.NewRecorder(), r, 1<<10)
+		p := SameSite(r)
+		if p == nil {
+			_, p = Receive(httptest.NewRecorder(), r, 1<<10)
+		}
 		if c.want == "" {
 			require.Nil(t, p, name)
 			continue
@@ -148,4 +151,13 @@ func FuzzProblems(f *testing.F) {
 			require.Equal(t, p.Code, again.Code)
 		}
 	})
+}
+
+// TestSA2ReasonsCanBeShown: one that would be a command to somebody's terminal, or turn a line around, is none.
+func TestSA2ReasonsCanBeShown(t *testing.T) {
+	for reason, want := range map[string]bool{"case 12": true, "élève n° 3, « perdu »": true, "": false, "  ": false,
+		"a\x1b[2Jb": false, "a\u009b2Jb": false, "a\nb": false, "a\tb": false, "a\u202eb": false, "\xff": false,
+		"a\u2028b": false} {
+		require.Equal(t, want, Sensible(reason), "%q", reason)
+	}
 }

@@ -8,6 +8,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // HeaderKey has a key by which an act that is sent again is done once.
@@ -24,9 +27,6 @@ type Act struct {
 
 // Receive reads an act, whose body has at most limit octets.
 func Receive(w http.ResponseWriter, r *http.Request, limit int64) (*Act, *Problem) {
-	if p := SameSite(r); p != nil {
-		return nil, p
-	}
 	if !isJSON(r.Header.Values("Content-Type")) {
 		return nil, &Problem{Code: WrongType, Detail: "An act is sent as application/json.",
 			Action: "Send Content-Type: application/json."}
@@ -39,8 +39,9 @@ func Receive(w http.ResponseWriter, r *http.Request, limit int64) (*Act, *Proble
 	return &Act{Body: body, key: r.Header.Get(HeaderKey), path: r.Method + " " + r.URL.EscapedPath()}, p
 }
 
-// SameSite refuses a request that a web page of somebody else's may have caused. A browser cannot send JSON to another
-// origin without asking first, which is never answered.
+// SameSite refuses a request that a web page of somebody else's may have caused: one that only looks leaves a line in
+// the trace, too, by the name of whose browser it is. A browser cannot send JSON to another origin without asking
+// first, which is never answered.
 func SameSite(r *http.Request) *Problem {
 	for _, site := range r.Header.Values("Sec-Fetch-Site") {
 		if site != "same-origin" && site != "none" {
@@ -49,6 +50,14 @@ func SameSite(r *http.Request) *Problem {
 	}
 	return nil
 }
+
+// Sensible reports whether a reason of an act can be kept and shown: it says something, in characters that can be
+// printed. Others could be commands to the terminal of who reads it later, or turn its text around.
+func Sensible(reason string) bool {
+	return strings.TrimSpace(reason) != "" && utf8.ValidString(reason) && !strings.ContainsFunc(reason, unprintable)
+}
+
+func unprintable(r rune) bool { return !unicode.IsGraphic(r) }
 
 func isJSON(types []string) bool {
 	if len(types) != 1 {

@@ -73,6 +73,16 @@ func ReasonOf(err error) string {
 type Conn struct {
 	net.Conn // TLS
 	Peer     *trust.Peer
+
+	leave func() // gives its place back (Door); nil = it has none
+}
+
+// Close closes the connection, which gives back its place.
+func (c *Conn) Close() error {
+	if c.leave != nil {
+		c.leave()
+	}
+	return c.Conn.Close()
 }
 
 // Listener accepts proven connections: what Accept returns is a *Conn. Any role passes; with Config.Open also a peer
@@ -185,7 +195,7 @@ func (l *Listener) admit(accepted net.Conn) {
 	l.welcome(guest, peer)
 	l.cfg.Observe(time.Since(began), nil)
 	select {
-	case l.proven <- &Conn{proven, peer}:
+	case l.proven <- &Conn{Conn: proven, Peer: peer}:
 	case <-l.ctx.Done():
 		proven.Close()
 	}
