@@ -45,7 +45,7 @@ func TestSP1WhoMustProveWhoTheyAre(t *testing.T) {
 		"a mode that is none":          func(c *bundle.Content) { c.User.Mode = "always" },
 		"a practice's":                 func(c *bundle.Content) { c.User.Practices["voisin"] = "x" },
 		"required, and no CA":          func(c *bundle.Content) { c.Persons, c.User.Persons = bundle.Persons{}, nil },
-		"names, and no CA":             func(c *bundle.Content) { c.Persons, c.User.Mode = bundle.Persons{}, user.Tell },
+		"names, and no CA":             func(c *bundle.Content) { c.Persons, c.User.Mode = bundle.Persons{}, "" },
 		"no anchor":                    func(c *bundle.Content) { c.Persons.Anchors = nil },
 		"an anchor that is none":       func(c *bundle.Content) { c.Persons.Anchors[0] = "x" },
 		"a person's certificate":       func(c *bundle.Content) { c.Persons.Intermediates[0] = textOf(b.device.Leaf) },

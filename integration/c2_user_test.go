@@ -29,7 +29,9 @@ func newUserLab(t *testing.T, mode string, changes ...func(*lab.Lab)) *lab.Lab {
 		require.NoError(t, l.AddPersons())
 		l.User = "{mode: " + mode + "}"
 	}
-	return newLab(t, append([]func(*lab.Lab){with}, changes...)...)
+	l := newLab(t, append([]func(*lab.Lab){with}, changes...)...)
+	waitRelay(t, l, "the CPS", func(s *tla.Status) bool { return !cardIs("cps", "")(s) }) // else there is no card
+	return l
 }
 
 // startAs makes a user's start, who types these codes, one whenever they are asked, and returns what it came to.

@@ -172,7 +172,8 @@ func TestSP1TheBundleSaysWhoMustProveWhoTheyAre(t *testing.T) {
 	gateway, mark := s.GatewayProc.Mark(), s.PdTProc.Mark()
 	require.NoError(t, s.SignBundle("pdt", "ops", "min_version: 2", "user: {mode: require}", fmt.Sprintf(
 		"persons: {anchors: [{file: %s}], intermediates: [%s], sources: {crls: [\"http://127.0.0.1:9/p.crl\"]}, "+
-			"mapping: {identifier: CN, form: \"8[0-9]{11}\"}}", s.Path("persons-root.crt"), s.Path("persons-issuing.crt"))))
+			"mapping: {identifier: CN, form: \"8[0-9]{11}\"}}", s.Path("persons-root.crt"),
+		s.Path("persons-issuing.crt"))))
 	s.served(t, gateway, "2")
 	require.True(t, s.relay(t, "start").OK, "what parked before goes on")
 	require.True(t, s.relay(t, "stop").OK)
@@ -200,7 +201,8 @@ func TestSP1LocalLinesAreRefused(t *testing.T) {
 		{"tla-pdt", "pdt", "access: {practices: [voisin]}", "cannot use access"},
 		{"tla-pdt", "pdt", "limits: {absolute: 12h}", "cannot use limits"},
 		{"tla-pdt", "pdt", "user: {mode: off}", "cannot use user"},
-		{"tla-pdt", "pdt", "persons: {crls: [x.crl]}", "cannot use persons (anchors, intermediates, crls, ocsp, mapping)"},
+		{"tla-pdt", "pdt", "persons: {crls: [x.crl]}",
+			"cannot use persons (anchors, intermediates, crls, ocsp, mapping)"},
 	} {
 		t.Run(c.name+" "+c.line, func(t *testing.T) {
 			s.withLine(t, c.name, func(text string) string { return text + c.line + "\n" })

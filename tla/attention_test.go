@@ -169,8 +169,10 @@ func TestSA4ActsOfTheUserKeepTheSession(t *testing.T) {
 				require.Nil(t, r.Status().Session.Warning)
 				return
 			}
-			require.Never(t, func() bool { return r.Status().Session.Ask == nil }, 50*time.Millisecond,
-				5*time.Millisecond)
+			require.Never(t, func() bool {
+				s := r.Status().Session // nil = the test is over: Never does not wait for its last look
+				return s != nil && s.Ask == nil
+			}, 50*time.Millisecond, 5*time.Millisecond)
 		})
 	}
 }

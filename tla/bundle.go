@@ -33,8 +33,8 @@ const ReasonChanged = "changed"
 // codeRenewed ends a start during which the bundle was replaced: the same start begins again, with the new one. A user
 // sees of it that they are asked for their code again (reasonAsked), since the card was powered down.
 const (
-	codeRenewed Code = "bundle_renewed"
-	reasonAsked      = "asked"
+	codeRenewed Code   = "bundle_renewed"
+	reasonAsked string = "asked"
 )
 
 // Settings are what a new bundle changes in a running relay.

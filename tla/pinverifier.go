@@ -29,7 +29,7 @@ type pinVerifier struct {
 	slot    session.Slot
 	pdt     string
 	purpose PINPurpose
-	again   bool // as in PINRequest
+	again   bool          // as in PINRequest
 	time    time.Duration // that the user has
 	used    func()        // called when the user did something
 	within  context.Context

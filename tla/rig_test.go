@@ -2,6 +2,7 @@ package tla
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -326,10 +327,32 @@ func (g *rig) write(c net.Conn, p *link.Problem, header ...string) {
 	_ = resp.Write(c)
 }
 
+// untraced is the data of a link, without the lines of the terminal's trace.
+type untraced struct {
+	*link.Conn
+	rest []byte
+}
+
+// Read implements net.Conn.
+func (u *untraced) Read(b []byte) (int, error) {
+	for len(u.rest) == 0 {
+		t, payload, err := u.ReadRecord()
+		if err != nil {
+			return 0, err
+		}
+		if t == link.TypeData {
+			u.rest = bytes.Clone(payload)
+		}
+	}
+	n := copy(b, u.rest)
+	u.rest = u.rest[n:]
+	return n, nil
+}
+
 // pdtEnd is the PdT, at the other end of the gateway.
 func (g *rig) pdtEnd(l *link.Conn, id string, generation uint32) {
 	party := &trust.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.pdt }, Timeout: patience}
-	inner, _, err := party.Server(context.Background(), l, trust.ALPNCard, g.wantTLA)
+	inner, _, err := party.Server(context.Background(), &untraced{Conn: l}, trust.ALPNCard, g.wantTLA)
 	if err != nil {
 		g.ends <- err
 		return

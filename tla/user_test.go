@@ -178,7 +178,8 @@ func TestC2TheUserDoesNotEnterTheCode(t *testing.T) {
 	require.Empty(t, u.proofs)
 }
 
-// TestSP4ACardThatGoesDuringTheVERIFY: its reader returns no status word, or a card makes up an answer of another length.
+// TestSP4ACardThatGoesDuringTheVERIFY: its reader returns no status word, or a card makes up an answer of another
+// length.
 func TestSP4ACardThatGoesDuringTheVERIFY(t *testing.T) {
 	for answer, want := range map[string][]any{"": {CodeUser, UserCardOut}, "\x90": {CodeUser, UserCardOut},
 		"\x01\x90\x00": {CodeProblem, "user_required"}} {
@@ -410,7 +411,8 @@ func TestSA4TheUsersCardIsOutTooLong(t *testing.T) {
 	require.Equal(t, session.ByeUser, bye.Code)
 }
 
-// TestSA4TheUsersCardIsOutBeforeItsProofIsKnown: taken out just after it has signed, it is not forgotten that it is out.
+// TestSA4TheUsersCardIsOutBeforeItsProofIsKnown: taken out just after it has signed, it is not forgotten that it is
+// out.
 func TestSA4TheUsersCardIsOutBeforeItsProofIsKnown(t *testing.T) {
 	u := newUserRig(t)
 	u.run()

@@ -141,8 +141,8 @@ func Parse(data []byte) (*Ring, error) {
 func (r *Ring) Follows(old *Ring, now time.Time) error {
 	for _, k := range old.kept(now) {
 		if !slices.ContainsFunc(r.keys, func(own key) bool { return own.Check == k.Check }) {
-			return fmt.Errorf("cannot take this person key: it lacks the key %s of %s, by which lines of the trace here "+
-				"are marked; it may be an old copy. To give these lines up, remove the file of the present key first",
+			return fmt.Errorf("cannot take this person key: it lacks the key %s of %s, by which lines of the trace "+
+				"here are marked; it may be an old copy. To give these lines up, remove the file of the present key first",
 				k.Check, stamp.Day(k.Made))
 		}
 	}

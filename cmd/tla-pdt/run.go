@@ -129,7 +129,8 @@ func (d *daemon) serve(app *cli.App) error {
 	defer stop()
 	app.LogCrypto(d.trust)
 	var parts sync.WaitGroup
-	all := []func(context.Context) error{d.trust.Run, d.users.running.Run, d.driver, d.service.Run, d.renew, d.bundle.run}
+	all := []func(context.Context) error{d.trust.Run, d.users.running.Run, d.driver, d.service.Run, d.renew,
+		d.bundle.run}
 	failed := make([]error, len(all))
 	for i, part := range all {
 		parts.Go(func() { defer stop(); failed[i] = withoutStop(part(ctx)) })

@@ -53,7 +53,8 @@ func RecheckPerson(t *Trust, p *Person) error {
 	}
 	again, _, err := t.person(p.Certificate, circumstances{person: true})
 	if err == nil && again.ID != p.ID {
-		err = &pki.Refusal{Reason: pki.BadIdentity, Subject: aPerson, Detail: "by the mapping of now it names somebody else"}
+		err = &pki.Refusal{Reason: pki.BadIdentity, Subject: aPerson,
+			Detail: "by the mapping of now it names somebody else"}
 	}
 	return err
 }
