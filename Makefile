@@ -11,8 +11,6 @@ FORMAT ?= text
 # REPRODUCE=1 builds what leaves this machine twice, in different places, and compares.
 REPRODUCE ?= 1
 GO ?= go
-# RACE is the race detector for all but SQLite, which is C translated to Go, and takes half of the time under it.
-RACE = -race '-gcflags=modernc.org/...=-race=false'
 NEED = deploy/prerequisites.sh $$(deploy/packages.sh
 BIN = mkdir -p bin && test -w bin || \
 	{ echo "tlagate: cannot write to $(CURDIR)/bin: use a clone that you may write to" >&2; exit 1; }
@@ -48,8 +46,8 @@ install: ifd ## put the reader driver in place, and its readers unless there are
 # integration first: it takes the longest, and waits more than it works.
 test: ## run all tests, with the race detector, in a world of their own
 	@$(NEED) build test)
-	@deploy/compile.sh $(RACE) -test ./...
-	$(GO) test $(RACE) -count=1 -timeout 30m -p 4 ./integration ./...
+	@deploy/compile.sh -race -test ./...
+	$(GO) test -race -count=1 -timeout 30m -p 4 ./integration ./...
 
 smoke: ## run each benchmark once, and the short form of each command of make claims
 	@$(NEED) build test bench)
@@ -58,7 +56,7 @@ smoke: ## run each benchmark once, and the short form of each command of make cl
 
 slow: ## run what takes longer than test: many sessions, claims, and arm (half an hour)
 	@$(NEED) build test bench)
-	SLOW=1 $(GO) test $(RACE) -count=1 -timeout 0 -v -run TestManySessions ./gateway
+	SLOW=1 $(GO) test -race -count=1 -timeout 0 -v -run TestManySessions ./gateway
 	$(GO) run ./integration/claims
 	$(MAKE) arm
 
