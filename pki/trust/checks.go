@@ -195,7 +195,8 @@ func (t *Trust) testCARefused() string {
 	if t.persons != nil {
 		do = "name the CAs of cards that are for use"
 	}
-	return "its name begins with TEST, which production: true refuses; " + do + ", or, in a trial, say production: false"
+	return "its name begins with TEST, which production: true refuses; " + do +
+		", or, in a trial, say production: false"
 }
 
 func isTestCA(c *x509.Certificate) bool { return IsTestName(c.Subject.CommonName) }

@@ -152,7 +152,8 @@ func (t *Trust) loadCAs(file string) ([]*x509.Certificate, error) {
 	}
 	for _, c := range certs {
 		if t.cfg.Production && isTestCA(c) {
-			return nil, &pki.Refusal{Reason: pki.TestCA, Subject: file, Detail: describe.CA(c) + ": " + t.testCARefused()}
+			return nil, &pki.Refusal{Reason: pki.TestCA, Subject: file,
+				Detail: describe.CA(c) + ": " + t.testCARefused()}
 		}
 		if !c.IsCA {
 			return nil, &pki.Refusal{Reason: pki.NotCA, Subject: file,
@@ -174,7 +175,7 @@ func (t *Trust) checkNotOfDevices(ca *x509.Certificate, where string) error {
 		"%s is a CA of components here, and vouches for no person", describe.Name(ca.Subject.CommonName))}
 }
 
-// Strays returns the intermediates from which no good signatures lead to an anchor: nothing that they issued passes.
+// Strays returns the intermediates from which no good signatures lead to an anchor: what they issued does not pass.
 func (t *Trust) Strays() (list []*x509.Certificate) {
 	r := t.roots.Load()
 	for _, ca := range r.intermediates {

@@ -140,16 +140,16 @@ func (p *Persons) Look(devices *trust.Trust) (*trust.Trust, error) {
 	return trust.Open(c.Config(devices, slog.New(slog.DiscardHandler)))
 }
 
-// CheckIdentifier returns an error if no certificate can name that national identifier, which the error does not repeat;
-// p may be nil.
+// CheckIdentifier returns an error if no certificate can name that national identifier, which the error does not
+// repeat; p may be nil.
 func (p *Persons) CheckIdentifier(id string) error {
 	if p == nil {
 		return nil
 	}
 	form, err := regexp.Compile(`^(?:` + p.Mapping.Form + `)$`)
 	if err == nil && !form.MatchString(id) {
-		err = Usage("cannot look for that identifier: it is not of the form %s (persons.mapping); want 8 and the eleven "+
-			"digits of the RPPS number, for instance", p.Mapping.Form)
+		err = Usage("cannot look for that identifier: it is not of the form %s (persons.mapping); want 8 and the "+
+			"eleven digits of the RPPS number, for instance", p.Mapping.Form)
 	}
 	return err
 }
@@ -157,8 +157,8 @@ func (p *Persons) CheckIdentifier(id string) error {
 // Gaps returns why cards will be refused that a store of persons is meant to let pass: its CAs do not hang together.
 func Gaps(store *trust.Trust) (errs []error) {
 	for _, ca := range store.Strays() {
-		errs = append(errs, fmt.Errorf("persons.intermediates: no anchor of persons vouches for %q, so no card that it "+
-			"certified passes: name its root under persons.anchors, or the right issuing CA", ca.Subject.CommonName))
+		errs = append(errs, fmt.Errorf("persons.intermediates: no anchor of persons vouches for %q, so no card that "+
+			"it certified passes: name its root under persons.anchors, or the right issuing CA", ca.Subject.CommonName))
 	}
 	if store.RootsOnly() {
 		errs = append(errs, errors.New("persons.intermediates: no issuing CA is named, and a card brings its own "+
