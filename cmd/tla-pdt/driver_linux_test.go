@@ -53,12 +53,6 @@ func TestReadersAreOnlyAppended(t *testing.T) {
 	require.Equal(t, 2, strings.Count(without, "DEVICENAME ifd:none"))
 	require.Equal(t, 4, strings.Count(without, "FRIENDLYNAME"))
 	require.Contains(t, without, "two Vitale")
-
-	require.NoError(t, os.WriteFile(file, nil, 0o600)) // as by >FILE, before we read it
-	code, stdout, stderr := command(t.Context(), "readers", "--owner", "x", "-c", two, "--after", file)
-	require.NotZero(t, code)
-	require.Empty(t, stdout)
-	require.Contains(t, stderr, "it is empty")
 }
 
 // TestReadersAreNotLostByMistake: others would get other names if the readers that there are were forgotten.

@@ -48,17 +48,13 @@ func (c *readersCmd) before() ([]ifd.Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the readers that there are: %w; leave --after out if there are none", err)
 	}
-	if len(text) == 0 {
-		return nil, fmt.Errorf("cannot keep the readers of %s: it is empty; if the output went into it, restore it, "+
-			"write to another file and move that", c.After)
-	}
 	entries, err := ifd.ReadEntries(text)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("cannot keep the readers of %s: %w", c.After, err)
 	case len(entries) == 0: // a shell empties the file that it writes to before we read it
-		return nil, fmt.Errorf("cannot keep the readers of %s: it has none; to write the file that is read, use "+
-			"--output, not >", c.After)
+		return nil, fmt.Errorf("cannot keep the readers of %s: it has none; if a shell emptied it to write into "+
+			"it, restore it, and use --output, not >", c.After)
 	}
 	return entries, nil
 }
