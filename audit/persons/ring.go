@@ -101,7 +101,7 @@ func (r *Ring) Renew(officers []string, now time.Time) (*Ring, error) {
 // open reads the recipients, and tries them.
 func (r *Ring) open() (err error) {
 	if r.to, err = recipients.Parse(r.officers); err == nil && len(r.to) == 0 {
-		err = errors.New("cannot use the person key: it names no officer (age1…)")
+		err = errors.New("cannot use the person key: it names no officer: say who may read it, --to age1…")
 	}
 	if err == nil {
 		_, err = r.Mark(strings.Repeat("8", maxID))
@@ -125,7 +125,8 @@ func Parse(data []byte) (*Ring, error) {
 	var w written
 	if err := files.DecodeJSON(data, &w); err != nil || w.Version != version || len(w.Keys) == 0 ||
 		len(w.Keys) > maxKeys {
-		return nil, errors.New("cannot read the person key: it is not one, or it is damaged") // quotes nothing of it
+		return nil, errors.New("cannot read the person key: it is not one, or it is damaged; an officer decrypts a " +
+			"copy first (age -d -i KEY COPY)") // quotes nothing of it
 	}
 	r := &Ring{officers: w.Officers, keys: w.Keys}
 	for i, k := range r.keys {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -46,8 +47,16 @@ func (p configFlag) PersonKey() (*persons.Ring, error) {
 	return c.ring()
 }
 
-// PersonMarks returns the marks that lines about a person may have.
+// PersonMarks returns the marks that lines about a person may have. An identifier that no certificate can have is
+// refused: that nothing is found of it would say nothing.
 func (p configFlag) PersonMarks(id string) ([]string, error) {
+	c, _, err := load(p.Config)
+	if err == nil {
+		err = c.Persons.section().CheckIdentifier(id)
+	}
+	if err != nil {
+		return nil, err
+	}
 	ring, err := p.PersonKey()
 	if err != nil {
 		return nil, err
@@ -93,6 +102,10 @@ func (c *personKeyNewCmd) Run(app *cli.App) error {
 		sealed, err := next.Copy()
 		if err == nil {
 			err = files.WriteNewSecret(c.Copy, sealed)
+		}
+		if errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("cannot write the copy for the officers: %s is there already; name a new file, and "+
+				"keep the old copy: it has the keys of its time", c.Copy)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("cannot write the copy for the officers: %w", err)

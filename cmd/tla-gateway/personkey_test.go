@@ -20,9 +20,10 @@ import (
 )
 
 const (
-	doctor    = "899700000017"
-	pharmacy  = "899700000025"
-	withMarks = "audit: audit.jsonl\nperson_key: {file: person.key, wrapping_key: wrap}\n"
+	doctor      = "899700000017"
+	pharmacy    = "899700000025"
+	withPersons = "persons: {anchors: [{file: x.crt}], mapping: {identifier: CN, form: \"8[0-9]{11}\"}}\n"
+	withMarks   = "audit: audit.jsonl\nperson_key: {file: person.key, wrapping_key: wrap}\n"
 )
 
 // marking makes a deployment that has a person key's place, and a wrapping key.
@@ -129,12 +130,20 @@ func TestSA2PersonKeyRefused(t *testing.T) {
 	require.Contains(t, out, "make it by person-key new")
 	status, out = d.run("", "person-key", "new", "--copy", filepath.Join(d.dir, "c"))
 	require.NotZero(t, status)
-	require.Contains(t, out, "names no officer")
+	require.Contains(t, out, "--to age1")
 	status, out = d.run("{}", "person-key", "import")
 	require.NotZero(t, status)
 	require.Contains(t, out, "cannot read the person key")
 	require.NoFileExists(t, filepath.Join(d.dir, "person.key"))
 	require.NoFileExists(t, filepath.Join(d.dir, "c"))
+
+	officer, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	there := filepath.Join(d.dir, "there")
+	require.NoError(t, os.WriteFile(there, nil, 0o600))
+	status, out = d.run("", "person-key", "new", "--to", officer.Recipient().String(), "--copy", there)
+	require.NotZero(t, status)
+	require.Contains(t, out, there+" is there already; name a new file")
 
 	d.configure(goodConfig)
 	status, out = d.run("", "person-key", "status")
@@ -195,4 +204,16 @@ func TestSA2PersonIsNotResolved(t *testing.T) {
 	status, out = d.run("\n", "audit", "person", "find")
 	require.NotZero(t, status)
 	require.Contains(t, out, "to standard input")
+	status, out = d.run(pharmacy+"\n", "audit", "person", "find")
+	require.Zero(t, status)
+	require.Contains(t, out, "no line is about that person")
+	status, out = d.run("", "audit", "show")
+	require.Zero(t, status)
+	require.Contains(t, out, "person_sealed=…")
+
+	d.configure(goodConfig + withMarks + withPersons)
+	status, out = d.run(doctor[1:]+"\n", "audit", "person", "find") // a digit is missing
+	require.NotZero(t, status)
+	require.Contains(t, out, "not of the form 8[0-9]{11}")
+	require.NotContains(t, out, doctor[1:])
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
@@ -37,8 +38,8 @@ func (c config) checkUsers(rules []gateway.Rule) error {
 	named := slices.ContainsFunc(rules, func(r gateway.Rule) bool { return !r.Who.Empty() })
 	err := cli.CheckUsers(c.User.Rule(), c.Persons.section(), named)
 	if err == nil && c.Audit.File != "" && c.PersonKey.File == "" && (named || c.User.Rule().Has(user.Require)) {
-		err = errors.New("person_key is missing: who a proof is demanded of is to be found in the trace (SA2); make " +
-			"one with tla-gateway person-key new")
+		err = errors.New("person_key is missing: who a proof is demanded of is to be found in the trace (SA2); write " +
+			"person_key: {file: …}, then make that file with tla-gateway person-key new")
 	}
 	return err
 }
@@ -109,7 +110,9 @@ func (f *usersFollow) set(g *gateway.Gateway, u gateway.Users) {
 // users says who has to prove who they are, and by what this gateway can tell.
 func (r *report) users(c config, devices *trust.Trust) {
 	rule := c.User.Rule()
-	r.line("users", "%s", modes(rule))
+	if rule.Check() == nil {
+		r.line("users", "%s", modes(rule))
+	}
 	if c.Persons == nil {
 		if rule.Has(user.Tell) {
 			r.warning("no proof of users is asked for, and sessions begin without: no CA of persons is configured " +
@@ -119,7 +122,9 @@ func (r *report) users(c config, devices *trust.Trust) {
 	}
 	store, err := c.Persons.Look(devices) // what it would log is printed below
 	if err != nil {
-		r.unreadable(fmt.Errorf("persons: %w", err))
+		for _, fault := range cli.FaultsOf(err) {
+			r.unreadable(fmt.Errorf("persons: %w", fault))
+		}
 		return
 	}
 	r.persons(store)
@@ -140,7 +145,8 @@ func whose(who user.Who) string {
 // modes returns what a rule demands, in words.
 func modes(rule user.Rule) string {
 	words := map[user.Mode]string{user.Off: "not asked who they are",
-		user.Tell: "asked for a proof, and let in without", user.Require: "let in by a proof alone"}
+		user.Tell:    "asked for a proof of who they are, and let in without one, too",
+		user.Require: "no session without a proof of who they are"}
 	text := words[rule.Of("")]
 	for _, practice := range slices.Sorted(maps.Keys(rule.Practices)) {
 		text += fmt.Sprintf("; those of %s: %s", practice, words[rule.Of(practice)])
@@ -157,11 +163,14 @@ func (r *report) persons(store *trust.Trust) {
 	for _, l := range store.Lists() {
 		r.list(l)
 	}
+	for _, gap := range cli.Gaps(store) {
+		r.problem(gap)
+	}
 	for _, covered := range store.Coverage(true) {
 		if !covered.Covered() && !covered.Listed && !covered.Revoked {
 			r.problem(fmt.Errorf("cannot tell which %s that %s issued are revoked, and they will all be refused (%s): "+
-				"name its list under persons.crls, or a responder under persons.ocsp", covered.Of, covered.CA,
-				pki.UserStatus))
+				"name its list under persons.crls, or a responder under persons.ocsp",
+				strings.Replace(covered.Of, "components", "certificates of persons", 1), covered.CA, pki.UserStatus))
 		}
 	}
 }
@@ -169,7 +178,7 @@ func (r *report) persons(store *trust.Trust) {
 // personKey says whether the trace will say who used a terminal.
 func (r *report) personKey(c config) {
 	if c.PersonKey.File == "" {
-		r.warning("the trace does not say who uses a terminal: there is no person_key; make one with " +
+		r.warning("the trace does not say who uses a terminal: write person_key: {file: …}, then make that file with " +
 			"tla-gateway person-key new")
 		return
 	}

@@ -82,7 +82,11 @@ func uids(accounts []string) (list []uint32, err error) {
 
 // examined returns what the doctor looks at.
 func (c config) examined(here doctor.System) doctor.Driver {
-	return doctor.Driver{System: here, Socket: string(c.Driver.Socket), Version: cli.BuildVersion(),
+	names := map[string]string{}
+	for _, e := range c.Driver.entries("") {
+		names[strconv.Itoa(e.Slot)] = e.Name
+	}
+	return doctor.Driver{System: here, Socket: string(c.Driver.Socket), Version: cli.BuildVersion(), Names: names,
 		State: func() (states []doctor.DriverState, err error) {
 			st, _, err := pdt.AskStatus(string(c.Status))
 			if err != nil {

@@ -36,12 +36,15 @@ func TestReadersAreOnlyAppended(t *testing.T) {
 	one := deployment(t, "driver: {socket: /run/one/r, prefix: one}")
 	two := deployment(t, "driver: {socket: /run/two/r, prefix: two}")
 	readers := func(args ...string) string {
-		code, stdout, stderr := command(t.Context(), append([]string{"readers", "--owner", "x"}, args...)...)
+		args = append([]string{"readers", "--owner", "x", "--output", file}, args...)
+		code, stdout, stderr := command(t.Context(), args...)
 		require.Zero(t, code, stderr)
-		require.NoError(t, os.WriteFile(file, []byte(stdout), 0o600))
-		return stdout
+		require.Empty(t, stdout)
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		return string(text)
 	}
-	first := readers("-c", one, "--after", file)
+	first := readers("-c", one)
 	both := readers("-c", two, "--after", file)
 	require.True(t, strings.HasPrefix(both, first))
 	require.Equal(t, both, readers("-c", one, "--after", file), "it is there already")
@@ -50,10 +53,20 @@ func TestReadersAreOnlyAppended(t *testing.T) {
 	require.Equal(t, 2, strings.Count(without, "DEVICENAME ifd:none"))
 	require.Equal(t, 4, strings.Count(without, "FRIENDLYNAME"))
 	require.Contains(t, without, "two Vitale")
+}
 
-	require.NoError(t, os.WriteFile(file, nil, 0o600)) // as by >FILE, before we read it
-	code, stdout, stderr := command(t.Context(), "readers", "--owner", "x", "-c", two, "--after", file)
-	require.NotZero(t, code)
-	require.Empty(t, stdout)
-	require.Contains(t, stderr, "it is empty")
+// TestReadersAreNotLostByMistake: others would get other names if the readers that there are were forgotten.
+func TestReadersAreNotLostByMistake(t *testing.T) {
+	one, empty := deployment(t, ""), filepath.Join(t.TempDir(), "tlagate")
+	require.NoError(t, os.WriteFile(empty, nil, 0o600)) // as a shell does for: --after FILE >FILE
+	for want, args := range map[string][]string{
+		"use --output, not >":    {"--after", empty},
+		"no such file":           {"--after", empty + "x"},
+		"name the file that has": {"--remove"},
+	} {
+		code, stdout, stderr := command(t.Context(), append([]string{"readers", "-c", one}, args...)...)
+		require.NotZero(t, code)
+		require.Empty(t, stdout)
+		require.Contains(t, stderr, want)
+	}
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/files"
 	"tlagate/pdt/ifd"
 )
 
@@ -24,29 +26,35 @@ func (c *readersCmd) Run(app *cli.App) error {
 	if err := ifd.CheckEntries(entries); err != nil {
 		return err
 	}
-	_, err = app.Stdout.Write(ifd.ReaderConf(entries))
-	return err
+	if c.Output == "" {
+		_, err = app.Stdout.Write(ifd.ReaderConf(entries))
+		return err
+	}
+	if err := files.Replace(c.Output, ifd.ReaderConf(entries), 0o644); err != nil {
+		return fmt.Errorf("cannot write the readers: %w", err)
+	}
+	return nil
 }
 
 // before returns the readers of the file that there is.
 func (c *readersCmd) before() ([]ifd.Entry, error) {
-	if c.After == "" {
+	switch {
+	case c.After == "" && c.Remove:
+		return nil, errors.New("cannot remove readers from nothing: name the file that has them with --after")
+	case c.After == "":
 		return nil, nil
 	}
 	text, err := os.ReadFile(c.After)
-	if os.IsNotExist(err) {
-		return nil, nil
-	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the readers that there are: %w", err)
-	}
-	if len(text) == 0 {
-		return nil, fmt.Errorf("cannot keep the readers of %s: it is empty; if the output went into it, restore it, "+
-			"write to another file and move that", c.After)
+		return nil, fmt.Errorf("cannot read the readers that there are: %w; leave --after out if there are none", err)
 	}
 	entries, err := ifd.ReadEntries(text)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("cannot keep the readers of %s: %w", c.After, err)
+	case len(entries) == 0: // a shell empties the file that it writes to before we read it
+		return nil, fmt.Errorf("cannot keep the readers of %s: it has none; if a shell emptied it to write into "+
+			"it, restore it, and use --output, not >", c.After)
 	}
 	return entries, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -123,8 +124,10 @@ func (c config) usersFinding(d doctor.Device) doctor.Finding {
 	}
 	rule := c.User.Rule()
 	switch {
+	case rule.Check() != nil, c.Persons == nil && rule.Has(user.Require):
+		return doctor.Cannot("", "see configuration")
 	case c.Persons == nil && !rule.Has(user.Tell):
-		return doctor.Good("users of terminals need not prove who they are")
+		return doctor.Good("users of terminals are not asked who they are")
 	case c.Persons == nil:
 		return doctor.Warn("name the CAs of persons (persons), then require a proof (user)",
 			"sessions begin whoever uses the terminal: no CA of persons is configured")
@@ -142,15 +145,22 @@ func (c config) usersFinding(d doctor.Device) doctor.Finding {
 			return doctor.Fail("bring its successor, or see why the URL has none", "persons.crls: %v", l.Err)
 		}
 	}
+	if gaps := cli.Gaps(store); len(gaps) > 0 {
+		return doctor.Fail("see deploy/examples/pdt.yaml, section persons", "%v", errors.Join(gaps...))
+	}
 	first := store.Anchors()[0].Cert.NotAfter
 	for _, a := range store.Anchors() {
 		if a.Cert.NotAfter.Before(first) {
 			first = a.Cert.NotAfter
 		}
 	}
-	if rule.Has(user.Require) || !c.User.who().Empty() {
+	switch {
+	case rule.Has(user.Require) || !c.User.who().Empty():
 		return doctor.Good("a proof of who uses the terminal is demanded; anchors of persons until %s",
 			stamp.Day(first))
+	case !rule.Has(user.Tell):
+		return doctor.Warn("write user: {mode: tell} first, then require (docs/operate.md)", "users of terminals are "+
+			"not asked who they are")
 	}
 	return doctor.Warn("when the trace has no more sessions without a proof that passes, write user: {mode: require}",
 		"a session begins without a proof of who uses the terminal, too; anchors of persons until %s", stamp.Day(first))

@@ -116,7 +116,7 @@ func TestStartNamesTheCardsThatNobodySees(t *testing.T) {
 	const up = "Session up with bureau.\n"
 	code, out, errs := run(t, "start", "--config", config)
 	const missing = "Programs at the Poste de Travail do not see your CPS card yet.\n" +
-		"Programs at the Poste de Travail do not see your Vitale card yet: another program holds it.\n"
+		"Programs at the Poste de Travail do not see the Vitale card yet: another program holds it.\n"
 	require.Equal(t, []any{0, up + missing, ""}, []any{code, out, errs})
 	code, out, _ = run(t, "start", "--no-wait", "--config", config)
 	require.Equal(t, []any{0, up}, []any{code, out})

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/tla-relay/internal/words"
+	"tlagate/internal/retry"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
 )
@@ -25,19 +27,36 @@ type asker struct {
 
 // beside asks until stop is called, which returns when nothing is asked any more.
 func (a asker) beside() (stop func()) {
-	in, ok := a.app.Stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return func() {}
+	asks := a.tell
+	if in, ok := a.app.Stdin.(*os.File); ok && term.IsTerminal(int(in.Fd())) {
+		a.tty = in
+		asks = a.ask
 	}
-	a.tty = in
 	ctx, cancel := context.WithCancel(a.app.Context)
 	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		for ctx.Err() == nil && a.once(ctx) == nil {
-		}
-	}()
+	go func() { defer close(over); asks(ctx) }()
 	return func() { cancel(); <-over }
+}
+
+// ask asks for each code that is wanted.
+func (a asker) ask(ctx context.Context) {
+	for ctx.Err() == nil && a.once(ctx) == nil {
+	}
+}
+
+// lookTime is how often tell looks whether a code is wanted.
+const lookTime = 500 * time.Millisecond
+
+// tell says once that a code is wanted, and where to enter it: somebody waits for us, and does not know why.
+func (a asker) tell(ctx context.Context) {
+	for retry.Sleep(ctx, lookTime) {
+		var now tla.Answer
+		err := ctl.AskFor(ctx, a.socket, ctl.Request{Command: "status"}, &now)
+		if err == nil && now.Status != nil && now.Status.PIN != nil {
+			fmt.Fprintln(a.app.Stderr, words.TongueOf(os.Getenv).PINAsked(now.Status.PIN))
+			return
+		}
+	}
 }
 
 // once waits for one code to be wanted, and asks for it. The error says that it is of no use to go on.
@@ -61,8 +80,7 @@ func (a asker) once(ctx context.Context) error {
 		case wanted.Error.Code == tla.CodeNoPIN:
 			return nil
 		case wanted.Error.Code == tla.CodeLastTry && command == ctl.CommandPIN:
-			card := t.Say(words.CardNames[wanted.PIN.Slot], nil)
-			fmt.Fprintln(a.app.Stdout, t.Say(words.LeadLast, []string{"card", card}))
+			fmt.Fprintln(a.app.Stdout, t.Say(words.LeadLast, t.CardFill(wanted.PIN.Slot)))
 			command = ctl.CommandPINLastTry
 		default:
 			return errors.New(string(wanted.Error.Code))

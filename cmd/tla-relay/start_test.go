@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -70,6 +71,26 @@ func TestC2AStartAsksForTheCodeItWants(t *testing.T) {
 	stop() // though nobody has typed anything
 	require.NotContains(t, out.String(), "0000")
 	require.NotContains(t, out.String(), "7391")
+}
+
+// TestC2AStartWithoutATerminalSaysWhereToEnterTheCode: it waits for somebody, who has to know.
+func TestC2AStartWithoutATerminalSaysWhereToEnterTheCode(t *testing.T) {
+	t.Setenv("LC_ALL", "fr_FR")
+	socket := filepath.Join(t.TempDir(), "s")
+	asked := tla.Answer{Version: tla.Version, OK: true, Status: &tla.Status{PIN: &tla.PINRequest{Slot: "cps"}}}
+	server, err := ctl.Listen(ctl.Config{Socket: socket,
+		Handle: func(context.Context, string, ctl.Request) any { return asked }})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error)
+	go func() { served <- server.Serve(ctx) }()
+	defer func() { cancel(); <-served }()
+
+	out := new(output)
+	app := &cli.App{Context: t.Context(), Stdin: strings.NewReader(""), Stderr: out}
+	stop := asker{app: app, socket: socket}.beside()
+	out.says(t, "Le code porteur de la carte CPS est demandé : entrez-le avec tla-relay pin.")
+	stop()
 }
 
 // output is what a command prints.

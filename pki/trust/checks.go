@@ -183,15 +183,21 @@ func (v *verification) checkTestCA() (string, *pki.Refusal) {
 	}
 	for i, c := range v.path.certs[1:] {
 		if isTestCA(c) {
-			return "", v.refuse(i+1, pki.TestCA, testCARefused)
+			return "", v.refuse(i+1, pki.TestCA, "%s", v.t.testCARefused())
 		}
 	}
 	return "none", nil
 }
 
-// testCARefused is what a person meets after a trial, and what to do about it.
-const testCARefused = "its name begins with TEST, which production: true refuses; " +
-	"enrol with a CA of another name, or, in a trial, say production: false"
+// testCARefused is what an operator meets after a trial, and what to do about it.
+func (t *Trust) testCARefused() string {
+	do := "enrol with a CA of another name"
+	if t.persons != nil {
+		do = "name the CAs of cards that are for use"
+	}
+	return "its name begins with TEST, which production: true refuses; " + do +
+		", or, in a trial, say production: false"
+}
 
 func isTestCA(c *x509.Certificate) bool { return IsTestName(c.Subject.CommonName) }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"tlagate/pki"
+	"tlagate/pki/internal/certutil"
 	"tlagate/pki/internal/describe"
 )
 
@@ -151,7 +152,8 @@ func (t *Trust) loadCAs(file string) ([]*x509.Certificate, error) {
 	}
 	for _, c := range certs {
 		if t.cfg.Production && isTestCA(c) {
-			return nil, &pki.Refusal{Reason: pki.TestCA, Subject: file, Detail: describe.CA(c) + ": " + testCARefused}
+			return nil, &pki.Refusal{Reason: pki.TestCA, Subject: file,
+				Detail: describe.CA(c) + ": " + t.testCARefused()}
 		}
 		if !c.IsCA {
 			return nil, &pki.Refusal{Reason: pki.NotCA, Subject: file,
@@ -171,6 +173,25 @@ func (t *Trust) checkNotOfDevices(ca *x509.Certificate, where string) error {
 	}
 	return &pki.Refusal{Reason: pki.NameSpace, Subject: where, Detail: fmt.Sprintf(
 		"%s is a CA of components here, and vouches for no person", describe.Name(ca.Subject.CommonName))}
+}
+
+// Strays returns the intermediates from which no good signatures lead to an anchor: what they issued does not pass.
+func (t *Trust) Strays() (list []*x509.Certificate) {
+	r := t.roots.Load()
+	for _, ca := range r.intermediates {
+		if !t.leadsToAnchor(r, ca) {
+			list = append(list, ca)
+		}
+	}
+	return list
+}
+
+// RootsOnly reports whether all CAs of the store are roots. Peers have to send their issuing CA then.
+func (t *Trust) RootsOnly() bool {
+	r := t.roots.Load()
+	return len(r.intermediates) == 0 && !slices.ContainsFunc(r.anchors, func(a Anchor) bool {
+		return !certutil.SelfIssued(a.Cert)
+	})
 }
 
 // leadsToAnchor reports whether good signatures lead from a CA to an anchor; nothing else about it is judged.

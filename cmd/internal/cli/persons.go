@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"regexp"
 
 	"tlagate/keys"
 	"tlagate/pki/revocation"
@@ -137,6 +138,33 @@ func (p *Persons) Look(devices *trust.Trust) (*trust.Trust, error) {
 	c := *p
 	c.ARL, c.State, c.Answers = "", "", ""
 	return trust.Open(c.Config(devices, slog.New(slog.DiscardHandler)))
+}
+
+// CheckIdentifier returns an error if no certificate can name that national identifier, which the error does not
+// repeat; p may be nil.
+func (p *Persons) CheckIdentifier(id string) error {
+	if p == nil {
+		return nil
+	}
+	form, err := regexp.Compile(`^(?:` + p.Mapping.Form + `)$`)
+	if err == nil && !form.MatchString(id) {
+		err = Usage("cannot look for that identifier: it is not of the form %s (persons.mapping); want 8 and the "+
+			"eleven digits of the RPPS number, for instance", p.Mapping.Form)
+	}
+	return err
+}
+
+// Gaps returns why cards will be refused that a store of persons is meant to let pass: its CAs do not hang together.
+func Gaps(store *trust.Trust) (errs []error) {
+	for _, ca := range store.Strays() {
+		errs = append(errs, fmt.Errorf("persons.intermediates: no anchor of persons vouches for %q, so no card that "+
+			"it certified passes: name its root under persons.anchors, or the right issuing CA", ca.Subject.CommonName))
+	}
+	if store.RootsOnly() {
+		errs = append(errs, errors.New("persons.intermediates: no issuing CA is named, and a card brings its own "+
+			"certificate alone: name the CAs that certify cards"))
+	}
+	return errs
 }
 
 // CheckUsers returns what is wrong with both sections; p may be nil. named says that some access depends on who the

@@ -19,8 +19,9 @@ import (
 // Driver is our reader driver in pcscd, whose readers find tla-pdt at Socket (docs/driver.md).
 type Driver struct {
 	System
-	Socket  string // of tla-pdt; "" = its configuration cannot be used
-	Version string // of tla-pdt
+	Socket  string            // of tla-pdt; "" = its configuration cannot be used
+	Version string            // of tla-pdt
+	Names   map[string]string // of the readers by slot ("0"), without pcscd's numbers
 	// State asks the running tla-pdt how each slot stands with the driver; nil = it cannot be asked.
 	State func() ([]DriverState, error)
 }
@@ -37,12 +38,20 @@ type DriverState struct {
 // Checks returns the checks of the driver.
 func (d Driver) Checks() []Check {
 	return []Check{
-		d.linux("driver entries", d.entries),
-		d.linux("driver owner", d.owner),
-		d.linux("driver connected", d.connected),
-		d.linux("driver strangers", d.strangers),
+		d.linux("driver entries", d.known(d.entries)),
+		d.linux("driver owner", d.known(d.owner)),
+		d.linux("driver connected", d.known(d.connected)),
+		d.linux("driver strangers", d.known(d.strangers)),
 		d.linux("vpcd", d.vpcd),
 	}
+}
+
+// known returns a check that has no result while nobody knows where tla-pdt is.
+func (d Driver) known(run func() Finding) func() Finding {
+	if d.Socket == "" {
+		return func() Finding { return Cannot("", "see configuration") }
+	}
+	return run
 }
 
 // entry is one reader of pcscd's configuration.
@@ -51,27 +60,32 @@ type entry struct {
 	file              string
 }
 
-// configured returns the readers of pcscd's configuration: the one that the running pcscd names, or else the usual one.
+// configured returns the readers of the pcscd's that run, or of the usual configuration if none does.
 func (s System) configured() (all []entry) {
-	dirs := map[string]bool{}
-	for _, p := range s.processes("pcscd") {
-		for i, arg := range p.args {
-			if value, ok := strings.CutPrefix(arg, "--config="); ok {
-				dirs[value] = true
-			} else if (arg == "--config" || arg == "-c") && i+1 < len(p.args) {
-				dirs[p.args[i+1]] = true
-			}
-		}
-	}
-	if len(dirs) == 0 {
-		dirs["/etc/reader.conf.d"] = true
-	}
-	for dir := range dirs {
+	for _, dir := range s.directories() {
 		for _, file := range s.glob(dir + "/*") {
 			all = append(all, readEntries(file)...)
 		}
 	}
 	return all
+}
+
+// directories returns where the pcscd's that run have their configuration, or where it usually is.
+func (s System) directories() (dirs []string) {
+	for _, p := range s.processes("pcscd") {
+		for i, arg := range p.args {
+			if value, ok := strings.CutPrefix(arg, "--config="); ok {
+				dirs = append(dirs, value)
+			} else if (arg == "--config" || arg == "-c") && i+1 < len(p.args) {
+				dirs = append(dirs, p.args[i+1])
+			}
+		}
+	}
+	if len(dirs) == 0 {
+		return []string{"/etc/reader.conf.d"}
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
 }
 
 // readEntries reads a file of reader.conf(5): a FRIENDLYNAME begins an entry.
@@ -115,6 +129,15 @@ func (e entry) parts() (slot, owner, socket string, ok bool) {
 	return f[1], f[2], f[3], true
 }
 
+// pcscd returns the readers of the pcscd that has ours: on a host of several practices each may have its own.
+func (d Driver) pcscd() []entry {
+	all, dirs := d.configured(), map[string]bool{}
+	for _, e := range d.of(all) {
+		dirs[filepath.Dir(e.file)] = true
+	}
+	return slices.DeleteFunc(all, func(e entry) bool { return len(dirs) > 0 && !dirs[filepath.Dir(e.file)] })
+}
+
 // of returns the entries of ours that find tla-pdt at our socket.
 func (d Driver) of(all []entry) (ours []entry) {
 	for _, e := range all {
@@ -129,7 +152,7 @@ func (d Driver) of(all []entry) (ours []entry) {
 // one library in the order in which it loads them.
 func (d Driver) Expected() (names []string) {
 	n := 0
-	for _, e := range d.configured() {
+	for _, e := range d.pcscd() {
 		if !e.ours() {
 			continue
 		}
@@ -141,39 +164,74 @@ func (d Driver) Expected() (names []string) {
 	return names
 }
 
-const writeEntries = "tla-pdt readers prints the entries for /etc/reader.conf.d/tlagate; then restart pcscd"
+const (
+	writeEntries = "tla-pdt readers prints the entries for /etc/reader.conf.d/tlagate; then restart pcscd"
+	install      = "install " + ifd.Library + " of this version (docs/setup.md, section 6), and restart pcscd"
+)
 
 func (d Driver) entries() Finding {
-	all := d.configured()
-	files, slots := map[string]bool{}, map[string]int{}
-	for _, e := range all {
-		if e.ours() {
-			files[e.file] = true
-			if _, err := os.Stat(d.path(e.lib)); err != nil {
-				return Fail("make install", "the driver of the entry %q is missing: %v", e.name, err)
-			}
-			if file := cmp.Or(d.changeable(d.path(e.lib)), d.changeable(e.file)); file != "" {
-				return Fail("chown root and chmod go-w "+file, "others than root can change %s, and pcscd, which is "+
-					"root, runs what it finds there", file)
-			}
-		}
+	all := d.pcscd()
+	ours := d.of(all)
+	if f, ok := d.library(all); !ok {
+		return f
 	}
-	for _, e := range d.of(all) {
+	files, slots := d.files(all), map[string]int{}
+	for _, e := range ours {
 		slot, _, _, _ := e.parts()
 		slots[slot]++
 	}
 	switch {
-	case len(d.of(all)) == 0:
+	case len(ours) == 0:
 		return Fail(writeEntries, "pcscd's configuration has no reader that finds tla-pdt at %s", d.Socket)
+	case len(files) > 1:
+		return Fail("keep one file with all readers of a pcscd, remove them from the others, and restart pcscd",
+			"the readers of tlagate are in several files, %s: pcscd reads them in no particular order, and the names "+
+				"of the readers can change", list(files))
 	case len(slots) != 2 || slots["0"] != 1 || slots["1"] != 1:
 		return Fail(writeEntries, "there must be one entry for slot 0 (Vitale) and one for slot 1 (CPS) with %s",
 			d.Socket)
-	case len(files) > 1:
-		return Fail("put all readers of tlagate into one file", "they are in %d files, which pcscd reads in no "+
-			"particular order: their names can change", len(files))
 	case len(all) > maxReaders:
 		return Fail("run another pcscd for some of them", "there are %d readers, and pcscd drops those above %d in "+
 			"silence", len(all), maxReaders)
+	}
+	return d.named(ours)
+}
+
+// library checks that the driver is where the entries of ours say, and root's alone.
+func (d Driver) library(all []entry) (Finding, bool) {
+	for _, e := range all {
+		if !e.ours() {
+			continue
+		}
+		if _, err := os.Stat(d.path(e.lib)); err != nil {
+			return Fail(install, "the driver of the entry %q is missing: %v", e.name, err), false
+		}
+		if file := cmp.Or(d.changeable(d.path(e.lib)), d.changeable(e.file)); file != "" {
+			return Fail("chown root and chmod go-w "+file, "others than root can change %s, and pcscd, which is "+
+				"root, runs what it finds there", file), false
+		}
+	}
+	return Finding{}, true
+}
+
+// files returns the files that have readers of ours.
+func (d Driver) files(all []entry) (names []string) {
+	for _, e := range all {
+		if name := strings.TrimPrefix(e.file, d.Root); e.ours() && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// named checks that the readers have the names that tla-pdt's configuration gives them.
+func (d Driver) named(ours []entry) Finding {
+	for _, e := range ours {
+		slot, _, _, _ := e.parts()
+		if want := d.Names[slot]; want != "" && want != e.name {
+			return Warn("put driver.prefix right; or write the entries again (tla-pdt readers) and restart pcscd",
+				"the reader %q should be called %q, by driver.prefix: programs see the former", e.name, want)
+		}
 	}
 	return Good("%s", list(d.Expected()))
 }
@@ -197,15 +255,24 @@ func (s System) changeable(file string) string {
 func (d Driver) owner() Finding {
 	uid, err := owning(d.path(d.Socket))
 	if err != nil {
-		return Cannot("start tla-pdt, and run this again", "tla-pdt has no socket: %v", err)
+		return Cannot("start tla-pdt, and run this again", "tla-pdt has no socket at %s: %v", d.Socket, err)
 	}
 	for _, e := range d.of(d.configured()) {
 		if _, owner, _, _ := e.parts(); owner != uid && uidOf(owner) != uid {
-			return Fail(writeEntries, "tla-pdt runs as uid %s, and the entry %q takes nobody but %s: its reader stays "+
-				"empty", uid, e.name, owner)
+			return Fail("tla-pdt readers --owner "+nameOf(uid)+" prints the entries; then restart pcscd",
+				"tla-pdt runs as %s, and the entry %q takes nobody but %s: its reader stays empty", nameOf(uid), e.name,
+				owner)
 		}
 	}
-	return Good("the entries name the account of tla-pdt, uid %s", uid)
+	return Good("the entries name the account of tla-pdt, %s", nameOf(uid))
+}
+
+// nameOf returns an account's name, or its uid if it has none.
+func nameOf(uid string) string {
+	if u, err := user.LookupId(uid); err == nil {
+		return u.Username
+	}
+	return uid
 }
 
 func uidOf(name string) string {
@@ -228,12 +295,12 @@ func (d Driver) connected() Finding {
 		ours, theirs := release.FindStringSubmatch(d.Version), release.FindStringSubmatch(s.Version)
 		switch {
 		case s.Error != "":
-			return Fail("make install; restart pcscd", "the driver and tla-pdt do not get on: %s", s.Error)
+			return Fail(install, "the driver and tla-pdt do not get on: %s", s.Error)
 		case !s.Connected:
 			return Warn("systemctl start pcscd; its log says what the driver thinks", "no driver is connected: pcscd "+
 				"is away until a program asks for it, or has not loaded the driver")
 		case ours != nil && theirs != nil && ours[1] != theirs[1]:
-			return Warn("make install; restart pcscd", "the driver is of version %s, tla-pdt of version %s", s.Version,
+			return Warn(install, "the driver is of version %s, tla-pdt of version %s", s.Version,
 				d.Version)
 		}
 	}

@@ -41,10 +41,17 @@ func TestDriverEntries(t *testing.T) {
 			"no reader that finds"},
 		"one slot": {files{conf: strings.Replace(ours("x"), "ifd:1:", "ifd:0:", 1), lib: ""}, Failure, "slot 1"},
 		"in several files": {files{conf: ours("x"), conf + "2": string(ifd.ReaderConf([]ifd.Entry{other})), lib: ""},
-			Failure, "2 files"},
+			Failure, "/etc/reader.conf.d/tlagate2"},
+		"twice": {files{conf: ours("x"), conf + ".old": ours("x"), lib: ""}, Failure, "tlagate.old"},
+		"of another pcscd": {running(running(files{"opt/a/r": string(ifd.ReaderConf([]ifd.Entry{other})),
+			"opt/b/r": ours("x"), lib: ""}, "8", "pcscd -f --config /opt/a"), "9", "pcscd -f --config /opt/b"), OK,
+			`"A 00 00", "B 01 00"`},
+		"under other names": {files{conf: strings.Replace(ours("x"), `"B"`, `"D"`, 1), lib: ""}, Warning,
+			`"D" should be called "B"`},
 		"too many": {files{conf: ours("x", slicesOf(other, 15)...), lib: ""}, Failure, "17 readers"},
 	} {
-		got := Driver{System: machine(t, c.on), Socket: socket}.entries()
+		names := map[string]string{"0": "A", "1": "B"}
+		got := Driver{System: machine(t, c.on), Socket: socket, Names: names}.entries()
 		require.Equal(t, c.want, got.State, "%s: %+v", name, got)
 		require.Contains(t, got.Found, c.says, name)
 	}
@@ -58,6 +65,15 @@ func TestDriverEntries(t *testing.T) {
 	s := machine(t, running(files{"opt/c/r": ours("x")}, "9", "pcscd -f --config /opt/c"))
 	require.Equal(t, []string{"A 00 00", "B 01 00"}, Driver{System: s, Socket: socket}.Expected(),
 		"the running pcscd says where its configuration is")
+}
+
+// TestDriverOfNobody: without a configuration there is nothing to say of the driver, and no half of a sentence.
+func TestDriverOfNobody(t *testing.T) {
+	for _, c := range (Driver{System: machine(t, files{})}).Checks() {
+		if f := c.Run(t.Context()); c.Name != "vpcd" {
+			require.Equal(t, Cannot("", "see configuration"), f, c.Name)
+		}
+	}
 }
 
 func slicesOf(e ifd.Entry, n int) (all []ifd.Entry) {

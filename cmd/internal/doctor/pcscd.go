@@ -148,7 +148,8 @@ func judgeReaders(names, expected []string) Finding {
 	}
 	for _, e := range expected {
 		if !has[e] {
-			return Fail("restart pcscd and look into its log; billing software finds readers by these names",
+			return Fail("restart pcscd and look into its log, for billing software finds readers by these names; if "+
+				"there are several pcscd, say which by PCSCLITE_CSOCK_NAME",
 				"the reader %q is configured and pcscd does not have it; it has %s", e, list(names))
 		}
 	}

@@ -155,8 +155,8 @@ var Reasons = map[string]map[string]Text{
 			"la demande signée par ce terminal n'a pas été acceptée",
 			"the request that this terminal signed was not accepted"},
 		string(link.ProblemUserRequired): {
-			"il veut savoir qui vous êtes par votre carte CPS ({cause})",
-			"it wants to know who you are by your CPS card ({cause})"},
+			"il vous demande de vous identifier par votre carte CPS ({cause})",
+			"it asks you to identify yourself by your CPS card ({cause})"},
 		string(link.ProblemBadProof): {
 			"ce que votre carte CPS a signé n'a pas été accepté",
 			"what your CPS card signed was not accepted"},
@@ -237,6 +237,35 @@ var Reasons = map[string]map[string]Text{
 		string(link.CodeEndedByOperator): {"l'opérateur l'a demandé", "the operator asked for it"},
 		string(link.CodeProtocol):        misunderstood,
 	},
+}
+
+// cardRefusals say why a professional's card is not accepted, by the reason for which its certificate is refused.
+var cardRefusals = map[string]Text{
+	string(pki.UnknownIssuer): strangeCard,
+	string(pki.SelfSigned):    strangeCard,
+	string(pki.Expired):       {"elle n'est plus valable", "it is no longer valid"},
+	string(pki.NotYetValid):   {"elle n'est pas encore valable", "it is not valid yet"},
+	string(pki.BadIdentity):   {"elle ne dit pas qui vous êtes", "it does not say who you are"},
+	string(pki.TestCA):        {"c'est une carte de test", "it is a card for tests"},
+	string(pki.Revoked):       {"elle a été révoquée", "it has been revoked"},
+	string(pki.CARevoked):     {"l'autorité qui l'a émise a été révoquée", "the authority that issued it is revoked"},
+	string(pki.OnDenyList):    {"l'opérateur l'a interdite", "the operator denies it"},
+	string(pki.UserStatus): {
+		"il n'a pas pu être vérifié si elle est révoquée",
+		"it could not be checked whether it is revoked"},
+}
+
+var strangeCard = Text{"l'autorité qui l'a émise n'est pas connue ici", "the authority that issued it is unknown here"}
+
+// CardRefused returns why a professional's card is not accepted; log and trace have the reason itself.
+func CardRefused(reason string) Text {
+	if t, ok := cardRefusals[reason]; ok {
+		return t
+	}
+	if _, ok := certificateReasons[reason]; ok {
+		return Text{"son certificat n'est pas conforme", "its certificate is unfit"}
+	}
+	return Unknown
 }
 
 // What a professional need know of most reasons for which a certificate or a connection is refused; log and trace have

@@ -137,6 +137,10 @@ func Readable(e audit.Entry) string {
 		show = audit.Shown
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.With)) {
+		if name == "person_sealed" { // long, and nobody can read it
+			fmt.Fprintf(&b, "  %s=…", name)
+			continue
+		}
 		fmt.Fprintf(&b, "  %s=%s", plain(name), show(e.With[name]))
 	}
 	return b.String()

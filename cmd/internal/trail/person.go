@@ -60,7 +60,8 @@ func (c *findPersonCmd[P]) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return listing{file: name, query: q, mode: mode, json: c.JSON}.print(app)
+	nothing := "no line is about that person, as far as the trace reaches and the keys that are kept can tell"
+	return listing{file: name, query: q, mode: mode, json: c.JSON, nothing: nothing}.print(app)
 }
 
 // maxIdentifier bounds what is read of standard input, in octets.

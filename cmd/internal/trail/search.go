@@ -73,7 +73,7 @@ func (c *searchCmd[P]) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return listing{name, q, mode, c.Limit, c.JSON}.print(app)
+	return listing{file: name, query: q, mode: mode, limit: c.Limit, json: c.JSON}.print(app)
 }
 
 // OpenIndexed opens a trace to be searched, with its indexes.
@@ -110,6 +110,8 @@ type listing struct {
 	mode  index.Mode
 	limit int // only the newest; 0 = all
 	json  bool
+
+	nothing string // what is said on standard error when there is no line; "" = nothing
 }
 
 func (l listing) print(app *cli.App) error {
@@ -119,9 +121,12 @@ func (l listing) print(app *cli.App) error {
 	}
 	defer trace.Close()
 	out := bufio.NewWriter(app.Stdout)
-	bad, err := l.write(app, trace, out)
+	shown, bad, err := l.write(app, trace, out)
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("cannot print the audit trace: %w", err)
+	}
+	if shown+bad == 0 && err == nil && l.nothing != "" {
+		fmt.Fprintln(app.Stderr, l.nothing)
 	}
 	warnUnwritten(app, trace)
 	switch {
@@ -133,17 +138,18 @@ func (l listing) print(app *cli.App) error {
 	return nil
 }
 
-// write writes the lines, and counts those that cannot be read.
-func (l listing) write(app *cli.App, trace *index.Trace, out io.Writer) (bad int, err error) {
+// write writes the lines, and counts them and those that cannot be read.
+func (l listing) write(app *cli.App, trace *index.Trace, out io.Writer) (shown, bad int, err error) {
 	var newest []audit.Line
 	for line, err := range trace.Search(app.Context, l.query) {
 		switch {
 		case err != nil:
-			return bad, err
+			return shown, bad, err
 		case line.Err != nil:
 			bad++
 			warnUnreadable(app, line)
 		case l.limit == 0:
+			shown++
 			l.line(out, line)
 		default:
 			newest = append(newest[max(0, len(newest)+1-l.limit):], line)
@@ -152,7 +158,7 @@ func (l listing) write(app *cli.App, trace *index.Trace, out io.Writer) (bad int
 	for _, line := range newest {
 		l.line(out, line)
 	}
-	return bad, nil
+	return shown + len(newest), bad, nil
 }
 
 func (l listing) line(out io.Writer, line audit.Line) {

@@ -382,9 +382,7 @@ func (m model) pdt() string {
 	return words.NameOf(m.status.PdT, m.own())
 }
 
-func (m model) cardFill(slot string) []string {
-	return []string{"card", m.t.Say(words.CardNames[slot], nil)}
-}
+func (m model) cardFill(slot string) []string { return m.t.CardFill(slot) }
 
 func seconds(d time.Duration) string {
 	return strconv.Itoa(max(0, int(d.Round(time.Second).Seconds())))

@@ -19,19 +19,19 @@ var (
 		"Code porteur de la {card}, demandé par {pdt}, {n} {n:essai restant:essais restants} (vide pour refuser) : ",
 		"PIN of the {card}, asked for by {pdt}, {n} {n:try:tries} left (empty to refuse): "}
 	askStart = Text{
-		"Code porteur de votre {card}, pour ouvrir la session (vide pour refuser) : ",
-		"PIN of your {card}, to start the session (empty to refuse): "}
+		"Code porteur de {yours}, pour ouvrir la session (vide pour refuser) : ",
+		"PIN of {yours}, to start the session (empty to refuse): "}
 	askStartTries = Text{
-		"Code porteur de votre {card}, pour ouvrir la session, {n} {n:essai restant:essais restants} (vide pour refuser) : ",
-		"PIN of your {card}, to start the session, {n} {n:try:tries} left (empty to refuse): "}
+		"Code porteur de {yours}, pour ouvrir la session, {n} {n:essai restant:essais restants} (vide pour refuser) : ",
+		"PIN of {yours}, to start the session, {n} {n:try:tries} left (empty to refuse): "}
 	PINGood  = Text{"Code porteur correct.", "PIN accepted."}
 	pinWrong = Text{"Code porteur faux : il reste {n} {n:essai:essais}.", "Wrong PIN: {n} {n:try:tries} left."}
 	pinNo    = Text{
 		"Vous avez refusé de donner le code porteur : rien n'a été présenté à la carte.",
 		"You declined to enter the PIN: nothing was sent to the card."}
 	pinBlocked = Text{
-		"La carte est bloquée : trop de codes faux. Adressez-vous à l'émetteur de la carte.",
-		"The card is blocked: too many wrong PINs. Ask the card's issuer."}
+		"La carte est bloquée : trop de codes faux. Adressez-vous à son émetteur (l'ANS pour une carte CPS).",
+		"The card is blocked: too many wrong PINs. Ask its issuer (the ANS for a CPS card)."}
 	pinRefused = Text{
 		"La carte n'a pas accepté le code porteur (réponse {answer}).",
 		"The card did not accept the PIN (answer {answer})."}
@@ -58,11 +58,11 @@ func (t Tongue) PINPrompt(p *tla.PINRequest) string {
 	if p.Tries > 0 {
 		prompt = prompts[1]
 	}
-	card, pdt, why := t.Say(CardNames[p.Slot], nil), t.Who(p.PdT, ""), ""
+	why := ""
 	if p.Again {
 		why = t.Say(AskedForStartAgain, nil) + "\n"
 	}
-	return why + t.Say(prompt, []string{"card", card, "pdt", pdt, "n", strconv.Itoa(p.Tries)})
+	return why + t.Say(prompt, append(t.CardFill(p.Slot), "pdt", t.Who(p.PdT, ""), "n", strconv.Itoa(p.Tries)))
 }
 
 // PINOutcome prints that the card accepted the PIN, or returns in words why not.

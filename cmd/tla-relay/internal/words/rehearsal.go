@@ -39,7 +39,7 @@ var (
 		tla.ItemReaders:     {"aucun lecteur", "no reader"},
 		tla.ItemCards:       {"aucune carte utilisable", "no usable card"},
 		tla.ItemCertificate: {"à renouveler, encore {n} {n:jour:jours}", "to be renewed, {n} {n:day:days} left"},
-		tla.ItemUser:        {"absente, ou pas de ce terminal", "not in, or not for this terminal"},
+		tla.ItemUser:        {"absente, ou inconnue de ce terminal", "not in, or unknown to this terminal"},
 		tla.ItemLink: {"liste de révocation à renouveler, encore {n} {n:jour:jours}",
 			"revocation list to be renewed, {n} {n:day:days} left"},
 	}

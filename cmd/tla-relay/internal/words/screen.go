@@ -42,13 +42,13 @@ var (
 	FirstLook = Text{"Le terminal se prépare.", "The terminal is getting ready."}
 	LeadStop  = Text{"Voulez-vous fermer la session avec {pdt} ?", "Do you want to end the session with {pdt}?"}
 	LeadAsk   = Text{"Êtes-vous toujours là ?", "Are you still there?"}
-	LeadPIN   = Text{"Tapez le code porteur de votre {card}.", "Type the PIN of your {card}."}
+	LeadPIN   = Text{"Tapez le code porteur de {yours}.", "Type the PIN of {yours}."}
 	LeadPad   = Text{
-		"Tapez le code porteur de votre {card} sur le clavier du lecteur.",
-		"Type the PIN of your {card} on the reader's keys."}
+		"Tapez le code porteur de {yours} sur le clavier du lecteur.",
+		"Type the PIN of {yours} on the reader's keys."}
 	LeadLast = Text{
-		"Il ne reste qu'un essai avant le blocage de votre {card}.",
-		"One try is left before your {card} blocks."}
+		"Il ne reste qu'un essai avant le blocage de {yours}.",
+		"One try is left before {yours} blocks."}
 	DoDown = Text{
 		"Attendez une minute ; si rien ne change, appelez votre opérateur.",
 		"Wait a minute; if nothing changes, call your operator."}
@@ -60,8 +60,8 @@ var (
 		"Aucune session, mais un lecteur ne répond pas : sa carte n'est pas libre. Retirez-la.",
 		"No session, but a reader does not answer: its card is not free. Take it out."}
 	LeadTaken = Text{
-		"Le code porteur de votre {card} est demandé ; il est peut-être tapé ailleurs.",
-		"The PIN of your {card} is asked for; it may be being typed elsewhere."}
+		"Le code porteur de {yours} est demandé ; il est peut-être tapé ailleurs.",
+		"The PIN of {yours} is asked for; it may be being typed elsewhere."}
 
 	AskedBy       = Text{"Demandé par {pdt}.", "Asked for by {pdt}."}
 	AskedForStart = Text{

@@ -17,14 +17,14 @@ import (
 var (
 	up     = Text{"Session ouverte avec {pdt}.", "Session up with {pdt}."}
 	unseen = Text{
-		"Les programmes du Poste de Travail ne voient pas encore votre {card}{why}.",
-		"Programs at the Poste de Travail do not see your {card} yet{why}."}
+		"Les programmes du Poste de Travail ne voient pas encore {yours}{why}.",
+		"Programs at the Poste de Travail do not see {yours} yet{why}."}
 	declining = Text{
-		"Le lecteur ne fait plus ce qui est demandé à votre {card} : retirez-la et remettez-la, ou changez de lecteur.",
-		"The reader no longer does what is asked of your {card}: take it out and put it back, or use another reader."}
+		"Le lecteur ne fait plus ce qui est demandé à {yours} : retirez-la et remettez-la, ou changez de lecteur.",
+		"The reader no longer does what is asked of {yours}: take it out and put it back, or use another reader."}
 	forgotten = Text{
-		"Reprenez votre {card} : la session est fermée.",
-		"Take your {card} with you: the session has ended."}
+		"Reprenez {yours} : la session est fermée.",
+		"Take {yours} out: the session has ended."}
 	notSeen = Text{"pas encore visible pour le Poste de Travail", "not yet seen by the Poste de Travail"}
 	stopped = Text{"Aucune session : les cartes sont libres.", "No session: the cards are free."}
 	notFree = Text{
@@ -56,6 +56,11 @@ var (
 	CardNames = map[string]Text{
 		session.SlotVitale.String(): {"carte Vitale", "Vitale card"},
 		session.SlotCPS.String():    {"carte CPS", "CPS card"},
+	}
+	// yourCards say whose the cards are: the Vitale card is the patient's.
+	yourCards = map[string]Text{
+		session.SlotVitale.String(): {"la carte Vitale", "the Vitale card"},
+		session.SlotCPS.String():    {"votre carte CPS", "your CPS card"},
 	}
 	Uses = map[tla.Use]Text{
 		tla.UseSecond: {
@@ -140,7 +145,7 @@ func (t Tongue) Unseen(w io.Writer, s *tla.Status) {
 			if c.Hold != cards.HoldTaken && c.Hold != cards.HoldNone {
 				why = t.Colon() + " " + t.Say(Holds[c.Hold], nil)
 			}
-			fmt.Fprintln(w, t.Say(unseen, []string{"card", t.Say(CardNames[c.Role], nil), "why", why}))
+			fmt.Fprintln(w, t.Say(unseen, append(t.CardFill(c.Role), "why", why)))
 		}
 	}
 }
@@ -149,7 +154,7 @@ func (t Tongue) Unseen(w io.Writer, s *tla.Status) {
 func (t Tongue) Declining(s *tla.Status) (list []string) {
 	for _, r := range s.Readers {
 		if r.Card != nil && r.Card.Declined > 0 {
-			list = append(list, t.Say(declining, []string{"card", t.Say(CardNames[r.Card.Role], nil)}))
+			list = append(list, t.Say(declining, t.CardFill(r.Card.Role)))
 		}
 	}
 	return list
@@ -159,10 +164,15 @@ func (t Tongue) Declining(s *tla.Status) (list []string) {
 func (t Tongue) Forgotten(s *tla.Status) (list []string) {
 	for _, r := range s.Readers {
 		if r.Card != nil && r.Card.Forgotten {
-			list = append(list, t.Say(forgotten, []string{"card", t.Say(CardNames[r.Card.Role], nil)}))
+			list = append(list, t.Say(forgotten, t.CardFill(r.Card.Role)))
 		}
 	}
 	return list
+}
+
+// CardFill returns what {card} and {yours} stand for.
+func (t Tongue) CardFill(slot string) []string {
+	return []string{"card", t.Say(CardNames[slot], nil), "yours", t.Say(yourCards[slot], nil)}
 }
 
 // Waits reports whether the PdT's programs are known not to see a card of the session.
@@ -187,6 +197,12 @@ func Stuck(s *tla.Status) bool {
 	})
 }
 
+// PINAsked says which PIN is asked for, and where to enter it.
+func (t Tongue) PINAsked(p *tla.PINRequest) string {
+	where := map[bool]Text{false: statusWords.pinAsked, true: statusWords.pinPad}[p.Pad]
+	return t.Say(where, t.CardFill(p.Slot))
+}
+
 // Status prints a page for people.
 func (t Tongue) Status(w io.Writer, s *tla.Status) {
 	t.line(w, statusWords.state, t.Say(states[s.State], nil))
@@ -200,8 +216,7 @@ func (t Tongue) Status(w io.Writer, s *tla.Status) {
 		t.ends(w, n)
 	}
 	if p := s.PIN; p != nil {
-		where := map[bool]Text{false: statusWords.pinAsked, true: statusWords.pinPad}[p.Pad]
-		fmt.Fprintln(w, t.Say(where, []string{"card", t.Say(CardNames[p.Slot], nil)}))
+		fmt.Fprintln(w, t.PINAsked(p))
 		if p.For == tla.PINForStart {
 			fmt.Fprintln(w, t.Say(Purpose(p), nil))
 		}

@@ -45,11 +45,14 @@ var (
 		"Remettez votre carte CPS, puis ouvrez une nouvelle session.",
 		"Put your CPS card back, then start a new session."}
 	doIssuerOr = Text{
-		"Adressez-vous à l'émetteur de votre carte, ou appelez votre opérateur.",
-		"Ask the issuer of your card, or call your operator."}
+		"Adressez-vous à l'émetteur de votre carte (l'ANS), ou appelez votre opérateur.",
+		"Ask the issuer of your card (the ANS), or call your operator."}
 	doIssuer = Text{
-		"Adressez-vous à l'émetteur de votre carte, qui peut la débloquer.",
-		"Ask the issuer of your card, who can unblock it."}
+		"Adressez-vous à l'émetteur de votre carte (l'ANS), qui peut la débloquer.",
+		"Ask the issuer of your card (the ANS), who can unblock it."}
+	doRenewCard = Text{
+		"Demandez une nouvelle carte CPS à son émetteur (l'ANS).",
+		"Ask the issuer of your CPS card (the ANS) for a new one."}
 	doOpen  = Text{"Ouvrez une nouvelle session.", "Start a new session."}
 	doAgain = Text{
 		"Recommencez ; si cela se répète, appelez votre opérateur.",
@@ -138,10 +141,13 @@ var todoReasons = map[tla.Code]map[string]Text{
 		string(link.ProblemUserDenied):       doCall,
 	},
 	tla.CodeUser: {
-		tla.UserCardOut:  doCardAgain,
-		tla.UserBlocked:  doIssuer,
-		tla.UserDeclined: doOpen,
-		tla.UserNoAnswer: doOpen,
+		tla.UserNoCard:      doOwnCard,
+		tla.UserCardBusy:    doWait,
+		tla.UserReaderStuck: doReader,
+		tla.UserCardOut:     doCardAgain,
+		tla.UserBlocked:     doIssuer,
+		tla.UserDeclined:    doOpen,
+		tla.UserNoAnswer:    doOpen,
 	},
 	tla.CodePdT: {
 		string(session.ByeBusy): {
@@ -187,12 +193,20 @@ var todoReasons = map[tla.Code]map[string]Text{
 	},
 }
 
-// todoCauses are about a gateway that wants to know who the user is, by why there was no proof.
-var todoCauses = map[string]Text{
-	tla.UserNoCard:      doOwnCard,
-	tla.UserCardOut:     doOwnCard,
-	tla.UserCardBusy:    doWait,
-	tla.UserReaderStuck: doReader,
+// todoCauses are about a gateway that wants to know who the user is, by why there was no proof, or why the user's card
+// is not accepted.
+var todoCauses = map[string]map[string]Text{
+	string(link.ProblemUserRequired): {
+		tla.UserNoCard:      doOwnCard,
+		tla.UserCardOut:     doOwnCard,
+		tla.UserCardBusy:    doWait,
+		tla.UserReaderStuck: doReader,
+	},
+	string(link.ProblemUserRefused): {
+		string(pki.Expired):    doRenewCard,
+		string(pki.Revoked):    doIssuerOr,
+		string(pki.UserStatus): doAgain,
+	},
 }
 
 var doReader = Text{
@@ -226,7 +240,7 @@ func (t Tongue) Todo(w *tla.Why) string {
 	if known, ok := todoStrangers[w.Reason]; ok && w.Code == tla.CodeRefused && w.Peer == string(pki.RoleGateway) {
 		return t.Say(known, nil)
 	}
-	if known, ok := todoCauses[w.Cause]; ok && w.Reason == string(link.ProblemUserRequired) {
+	if known, ok := todoCauses[w.Reason][w.Cause]; ok {
 		return t.Say(known, nil)
 	}
 	if known, ok := todoReasons[w.Code][w.Reason]; ok {

@@ -93,11 +93,10 @@ func (t Tongue) reason(w *tla.Why) string {
 
 // cause returns the third part of a Why, which says more of its reason.
 func (t Tongue) cause(w *tla.Why) string {
-	table := reasons[tla.CodeUser]
 	if w.Reason == string(link.ProblemUserRefused) {
-		table = reasons[tla.CodeRejected]
+		return t.Say(textOf(sentences.CardRefused(w.Cause)), nil)
 	}
-	known, ok := table[w.Cause]
+	known, ok := reasons[tla.CodeUser][w.Cause]
 	if !ok {
 		known = unknown
 	}

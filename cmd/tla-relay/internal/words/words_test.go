@@ -263,7 +263,39 @@ func TestC2EveryReasonOfTheUserHasWords(t *testing.T) {
 			required := &tla.Why{Code: tla.CodeProblem, Reason: "user_required", Cause: reason}
 			require.Contains(t, tongue.Sentence(required, ""), known)
 		}
-		refused := tongue.Sentence(&tla.Why{Code: tla.CodeProblem, Reason: "user_refused", Cause: "revoked"}, "")
-		require.Contains(t, refused, tongue.Say(reasons[tla.CodeRejected]["revoked"], nil))
 	}
+}
+
+// TestC2WhyACardIsRefusedIsSaidOfTheCard: not of a certificate or clock, which are nothing to its holder; and where the
+// card is the cause, its issuer is whom to ask.
+func TestC2WhyACardIsRefusedIsSaidOfTheCard(t *testing.T) {
+	refused := func(cause string) *tla.Why {
+		return &tla.Why{Code: tla.CodeProblem, Reason: "user_refused", Cause: cause, Incident: "K7M2"}
+	}
+	const begin = "Le service de votre opérateur a refusé la session : votre carte CPS n'est pas acceptée ("
+	for cause, want := range map[string][2]string{
+		"expired":        {"elle n'est plus valable", "Demandez une nouvelle carte CPS à son émetteur (l'ANS)."},
+		"revoked":        {"elle a été révoquée", French.Say(doIssuerOr, nil)},
+		"unknown_issuer": {"l'autorité qui l'a émise n'est pas connue ici", French.Say(doCall, nil)},
+		"weak_key":       {"son certificat n'est pas conforme", French.Say(doCall, nil)},
+		"user_status":    {"il n'a pas pu être vérifié si elle est révoquée", French.Say(doAgain, nil)},
+	} {
+		require.Equal(t, begin+want[0]+").\n"+want[1]+"\nNuméro d'incident : K7M2", French.Why(refused(cause), ""))
+	}
+	for _, reason := range pki.Reasons {
+		for _, tongue := range Tongues {
+			said := tongue.Sentence(refused(string(reason)), "")
+			require.Equal(t, 1, strings.Count(said, "("), said)
+			require.NotContains(t, said, tongue.Say(unknown, nil), reason)
+		}
+	}
+}
+
+// TestTheVitaleCardIsThePatients: nobody tells a professional to take it with them.
+func TestTheVitaleCardIsThePatients(t *testing.T) {
+	s := &tla.Status{Readers: []tla.ReaderStatus{{Card: &tla.CardStatus{Role: "vitale", Forgotten: true}},
+		{Card: &tla.CardStatus{Role: "cps", Forgotten: true}}}}
+	require.Equal(t, []string{"Reprenez la carte Vitale : la session est fermée.",
+		"Reprenez votre carte CPS : la session est fermée."}, French.Forgotten(s))
+	require.Equal(t, "Take the Vitale card out: the session has ended.", English.Forgotten(s)[0])
 }
