@@ -34,10 +34,10 @@ var English = Words{
 	NotConfirmed: "nothing was erased: the name typed is not {name}",
 	Running: "cannot erase the keys of a program that runs, for it keeps them in memory: stop it first " +
 		"({reason})",
-	File:      "destroyed: key file {where}, overwritten once and removed",
-	PlainFile: "  It was not encrypted: on flash its old content may still be found. Only revocation ends the use of a " +
-		"certificate's key.",
-	Token:     "destroyed: key {where}, in the token",
+	File: "destroyed: key file {where}, overwritten once and removed",
+	PlainFile: "  It was not encrypted: on flash its old content may still be found. Only revocation ends the use " +
+		"of a certificate's key.",
+	Token: "destroyed: key {where}, in the token",
 	TPM: "destroyed: blob {where} of a key in the TPM. A copy of it would work in this TPM only, until " +
 		"tpm2_clear.",
 	Wrapping: "destroyed: wrapping key {where}: what is left of key files cannot be read without it",
