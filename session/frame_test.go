@@ -82,11 +82,11 @@ func TestEncodersMatchVectors(t *testing.T) {
 	for name, hello := range map[string]any{
 		"hello-tla":       first,
 		"hello-tla-old":   newHelloTLA(ID(raw)),
-		"hello-pdt":       helloPdT{1, id, true, nil},
-		"hello-pdt-old":   helloPdT{1, id, false, nil},
+		"hello-pdt":       helloPdT{Version: 1, Session: id, Shown: true},
+		"hello-pdt-old":   helloPdT{Version: 1, Session: id},
 		"hello-tla-again": again,
 		"hello-pdt-again": helloPdT{Version: 1, Session: id,
-			Resume: &resumePdT{prove(secret, proofWorkstation, 2, binding), []slotPendingText{{0, 8}, {1, 0}}}},
+			Resume: &resumePdT{prove(secret, proofWorkstation, 2, binding), []slotPendingText{{0, 8, nil}, {1, 0, nil}}}},
 	} {
 		text, err := json.Marshal(hello)
 		require.NoError(t, err)

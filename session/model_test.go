@@ -231,7 +231,7 @@ func (m *whole) reachTLA() (bool, error) {
 
 // answered does what Terminal does with the PdT's hello of a further link.
 func (m *whole) answered(n note) error {
-	again, ok := m.ledger.resume(n.pending)
+	again, ok := m.ledger.resume(n.pending, m.ledger.lastSeq)
 	if !ok {
 		return fmt.Errorf("PdT awaits response %d, which does not fit the TLA's last, %d", n.pending, m.ledger.lastSeq)
 	}
@@ -417,11 +417,10 @@ func (m *whole) show(card int, epoch uint32) {
 }
 
 func (m *whole) response(n note) error {
-	wanted, ok := m.claim.accept(n.x, n.outcome)
-	switch {
-	case !ok:
+	switch m.claim.accept(n.x, n.outcome) {
+	case stray:
 		return fmt.Errorf("response %d of epoch %d is not awaited", n.x.seq, n.x.epoch)
-	case !wanted:
+	case unwanted, late:
 		return nil
 	}
 	d := &m.deeds[m.waits]

@@ -400,7 +400,7 @@ func TestResumeProvesThePdT(t *testing.T) {
 		defer s.close(errClosed)
 		if _, err := s.read(); err == nil {
 			_ = s.writeJSON(frameHello, helloPdT{Version: version, Session: l.t.cfg.ID.String(),
-				Resume: &resumePdT{"00", []slotPendingText{{0, 0}, {1, 0}}}})
+				Resume: &resumePdT{"00", []slotPendingText{{Slot: 0}, {Slot: 1}}}})
 			drain(further.b)
 		}
 	}()
