@@ -61,6 +61,9 @@ func (c *claim) accept(x exchangeID, o Outcome) reply {
 	return wanted
 }
 
+// judged reports whether the exchange was for the card that is in, so that the TLA dropped what was promised before.
+func (o Outcome) judged() bool { return o != StaleEpoch && o != NoCard }
+
 // advance takes an epoch that the TLA told, and reports whether it does not go back.
 func (c *claim) advance(epoch uint32) bool {
 	if epoch < c.epoch {

@@ -343,7 +343,6 @@ func (t *Terminal) admit(f frame) error {
 	case replay:
 		return t.replay(ts)
 	case answer:
-		ts.dropPromises()
 		return t.settle(ts, outcome, nil)
 	default:
 		return protocolErrorf("sequence number %d of the %s slot out of order", x.seq, f.slot)

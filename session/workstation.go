@@ -447,7 +447,7 @@ func (ws *workstationSlot) deliver(f frame) error {
 	case late:
 		return nil
 	}
-	ws.answered()
+	ws.answered(r.outcome)
 	if how == unwanted {
 		ws.done()
 		return nil

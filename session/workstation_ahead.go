@@ -78,9 +78,9 @@ func (ws *workstationSlot) expire(now time.Time) {
 }
 
 // answered takes note that the TLA has answered the exchange outstanding. The caller holds ws.mu.
-func (ws *workstationSlot) answered() {
+func (ws *workstationSlot) answered(o Outcome) {
 	if ws.desk != nil {
-		ws.desk.Answered()
+		ws.desk.Answered(o.judged())
 		ws.enter()
 	}
 }

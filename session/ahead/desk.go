@@ -13,16 +13,19 @@ type Desk struct {
 
 	got     uint32 // GOT: the last promise that came, kept or not
 	settled uint32 // SETTLED: up to it, none is open at the TLA
-	waits   []byte // the command that the first promise which comes may answer; nil = none may
+	asked   []byte // the command that the TLA was asked for; nil = none that a promise may answer
+	open    bool   // the first promise that comes may answer it
 }
 
 // NewDesk returns a desk for promises of at most window at once.
 func NewDesk(window int) *Desk { return &Desk{window: min(window, MaxWindow)} }
 
-// Enter takes the slot's epoch; in another one, promises of the last count no more.
+// Enter takes the slot's epoch; in another one the TLA has dropped the promises of the last, and what was asked in that
+// has no other answer than a response.
 func (d *Desk) Enter(epoch uint32) {
 	if epoch != d.epoch {
 		d.hand.drop()
+		d.Answered(true)
 		d.epoch = epoch
 	}
 }
@@ -45,8 +48,8 @@ func (d *Desk) Take(epoch uint32, command []byte, now time.Time) (number uint32,
 func (d *Desk) Ask(epoch uint32, command []byte) (got uint32) {
 	none := d.hand.drop() == 0 && d.got == d.settled
 	d.forget()
-	if none && command != nil && epoch == d.epoch {
-		d.waits = bytes.Clone(command)
+	if command != nil && epoch == d.epoch {
+		d.asked, d.open = bytes.Clone(command), none
 	}
 	return d.got
 }
@@ -68,12 +71,12 @@ func (d *Desk) Come(epoch, number uint32, command, response []byte, waiting bool
 
 // answer returns the response if it is that of what was asked; no later promise may answer it.
 func (d *Desk) answer(epoch uint32, command, response []byte) []byte {
-	fits := d.waits != nil && epoch == d.epoch && bytes.Equal(d.waits, command)
-	d.forget()
+	fits := d.open && epoch == d.epoch && bytes.Equal(d.asked, command)
+	d.open = false
 	if !fits {
 		return nil
 	}
-	d.settled = d.got
+	d.Answered(true)
 	return bytes.Clone(response)
 }
 
@@ -87,21 +90,24 @@ func (d *Desk) keep(epoch uint32, p promise) {
 	d.hand.push(p)
 }
 
-// Answered takes note that the response of what was asked has come: what was promised before is no longer open.
-func (d *Desk) Answered() {
+// Answered takes note that the response of what was asked has come. If it was judged, and not for a card that is no
+// longer there, what was promised before is no longer open.
+func (d *Desk) Answered(judged bool) {
 	d.forget()
-	d.settled = d.got
+	if judged {
+		d.settled = d.got
+	}
 }
 
 // Drop drops what is at hand; GOT tells the TLA. What was asked may still be answered by the first promise that comes,
 // and perhaps by nothing else.
 func (d *Desk) Drop() { d.hand.drop() }
 
-// Lost drops what is at hand when the link is lost, as the other end does.
+// Lost drops what is at hand when the link is lost, as the other end does. What was asked is asked again on the next
+// link if the TLA has not received it: as if none had been at hand.
 func (d *Desk) Lost() {
 	d.hand.drop()
-	d.forget()
-	d.settled = d.got
+	d.settled, d.open = d.got, d.asked != nil
 }
 
 // Expire drops what is at hand if it is too old, and returns when it is to be called again; zero = there is nothing.
@@ -117,6 +123,6 @@ func (d *Desk) Expire(now time.Time) time.Duration {
 }
 
 func (d *Desk) forget() {
-	clear(d.waits)
-	d.waits = nil
+	clear(d.asked)
+	d.asked, d.open = nil, false
 }
