@@ -22,6 +22,22 @@ func (p *Promiser) Clone() *Promiser {
 	return &c
 }
 
+// AtHand returns how many promises are at hand.
+func (d *Desk) AtHand() int { return d.hand.len() }
+
+// Held returns the octets of the responses that are at hand, for tests of their wiping.
+func (d *Desk) Held() [][]byte { return d.hand.responses() }
+
+// Held returns the octets of the responses that are open, for tests of their wiping.
+func (p *Promiser) Held() [][]byte { return p.open.responses() }
+
+func (q *queue) responses() (list [][]byte) {
+	for _, p := range q.list {
+		list = append(list, p.response)
+	}
+	return list
+}
+
 // own makes the octets of a copied list its own.
 func (q *queue) own() {
 	for i := range q.list {
