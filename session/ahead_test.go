@@ -205,12 +205,7 @@ func TestAheadOfWhatIsAskedMeanwhile(t *testing.T) {
 			card.gate <- struct{}{}
 			require.Equal(t, card.answer(0), <-got)
 			if !barred { // the prediction is at the card until the ask has come
-				ts := p.t.slots[SlotCPS]
-				require.Eventually(t, func() bool {
-					ts.mu.Lock()
-					defer ts.mu.Unlock()
-					return ts.book.running
-				}, patience, time.Millisecond)
+				p.t.waitsFor(t, 2)
 			}
 			card.gate <- struct{}{}
 			require.Equal(t, card.answer(1), <-got)
@@ -222,6 +217,17 @@ func TestAheadOfWhatIsAskedMeanwhile(t *testing.T) {
 			close(card.gate)
 		})
 	}
+}
+
+// waitsFor waits until a command with that number is at the card, or waits for it.
+func (t *Terminal) waitsFor(tb testing.TB, seq uint32) {
+	tb.Helper()
+	ts := t.slots[SlotCPS]
+	require.Eventually(tb, func() bool {
+		ts.mu.Lock()
+		defer ts.mu.Unlock()
+		return ts.book.running && ts.book.lastSeq == seq
+	}, patience, time.Millisecond)
 }
 
 // TestAheadIsLostWithItsLink: takes that were lost are not executed, and what is asked again is, once.
@@ -374,10 +380,24 @@ func TestAheadByAHostileTLA(t *testing.T) {
 	t.Run("a response to what a promise answered, again and again", func(t *testing.T) {
 		p, epoch := plain(t)
 		p.w.must(t, epoch, read(0))
+		s := p.t.link()
 		for range 2 {
-			require.NoError(t, p.t.s.write(frameResponse, SlotCPS, exchangeID{epoch, 1}.bytes(), []byte{0}, answer))
+			_ = s.write(frameResponse, SlotCPS, exchangeID{epoch, 1}.bytes(), []byte{0}, answer)
 		}
 		require.ErrorAs(t, <-p.endW, new(*ProtocolError))
+	})
+	t.Run("a promise, and a response all the same", func(t *testing.T) {
+		card := newReadCard()
+		card.barred, card.gate = true, make(chan struct{})
+		p, epoch := newAheadPair(t, card)
+		got := make(chan []byte)
+		go func() { got <- p.w.must(t, epoch, read(1)) }()
+		p.t.waitsFor(t, 1)
+		send(t, p, epoch, 1, read(1), answer)
+		require.Equal(t, answer, <-got)
+		close(card.gate)
+		require.Eventually(t, func() bool { return len(card.log()) == 1 }, patience, time.Millisecond)
+		require.Equal(t, card.answer(2), p.w.must(t, epoch, read(2)), "the late response answers nothing")
 	})
 }
 
