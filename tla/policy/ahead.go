@@ -40,6 +40,13 @@ func (w Profile) checkAhead() error {
 	return nil
 }
 
+// mayBeAhead reports whether the command reads the current file, or a data object, and does nothing else: whatever a
+// predictor says, no other is a prediction.
+func (c command) mayBeAhead() bool {
+	reads := c.ins == insReadBinary && c.p1&sfiBit == 0 || c.ins == insGetData
+	return c.cla == 0 && reads && len(c.data) == 0 && c.le > 0
+}
+
 // Predictor implements session.AheadCard.
 func (g *Guard) Predictor() session.Predictor { return g.predictor }
 
@@ -47,7 +54,7 @@ func (g *Guard) Predictor() session.Predictor { return g.predictor }
 // told, and does not reach the card.
 func (g *Guard) Ahead(apdu []byte) ([]byte, error) {
 	c, err := parse(apdu)
-	if err != nil || c.chained() || g.chain != nil || g.decide(c, false).Action != Allow {
+	if err != nil || !c.mayBeAhead() || g.chain != nil || g.decide(c, false).Action != Allow {
 		return nil, session.ErrNotAhead
 	}
 	send := g.card.Transmit
