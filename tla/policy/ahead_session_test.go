@@ -166,7 +166,7 @@ func checkLogs(t *rapid.T, near, far []executed) {
 // follows reports whether a prediction is one that docs/policy.md allows after what was executed: the part after two
 // others, or what the card wants to be asked instead.
 func follows(before []executed, e executed) bool {
-	if len(before) == 0 {
+	if len(before) == 0 || hidden(before) {
 		return false
 	}
 	last := before[len(before)-1]
@@ -177,6 +177,19 @@ func follows(before []executed, e executed) bool {
 		return false
 	}
 	return slices.ContainsFunc(before[:len(before)-1], func(first executed) bool { return joins(first, last) })
+}
+
+// hidden reports whether there was secure messaging, an ENVELOPE or an odd instruction since the last reset.
+func hidden(before []executed) bool {
+	for _, e := range slices.Backward(before) {
+		if e.apdu == "reset" {
+			break
+		}
+		if o := octets(e.apdu); o[0]&0x0C != 0 || o[1]&1 == 1 || o[1] == 0xC2 {
+			return true
+		}
+	}
+	return false
 }
 
 // joins reports whether b reads the part after a, which was read to its end.
