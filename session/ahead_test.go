@@ -131,8 +131,8 @@ func (ws *workstationSlot) hand() int {
 	return ws.desk.AtHand()
 }
 
-// TestAheadAnswersAtOnce: what was read ahead answers the commands that a program then gives, in order; each reaches the
-// card once, and the TLA counts it as the program's.
+// TestAheadAnswersAtOnce: what was read ahead answers the commands that a program then gives, in order; each reaches
+// the card once, and the TLA counts it as the program's.
 func TestAheadAnswersAtOnce(t *testing.T) {
 	card := newReadCard()
 	p, epoch := newAheadPair(t, card)
@@ -252,7 +252,7 @@ func TestAheadIsLostWithItsLink(t *testing.T) {
 	require.Equal(t, []string{"command 0", "ahead 1", "ahead 2", "command -1", "command 3"}, card.log()[:5])
 }
 
-// TestAheadIsAgreedByBoth: with an end that does not read ahead, or does not know how, not an octet differs from before.
+// TestAheadIsAgreedByBoth: an end that does not read ahead, or does not know how, gets no frame of it.
 func TestAheadIsAgreedByBoth(t *testing.T) {
 	v := vectors(t)
 	for name, c := range map[string]struct {

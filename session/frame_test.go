@@ -98,7 +98,8 @@ func TestEncodersMatchVectors(t *testing.T) {
 		"hello-pdt-old":   helloPdT{Version: 1, Session: id},
 		"hello-tla-again": again,
 		"hello-pdt-again": helloPdT{Version: 1, Session: id,
-			Resume: &resumePdT{prove(secret, proofWorkstation, 2, binding), []slotPendingText{{0, 8, nil}, {1, 0, nil}}}},
+			Resume: &resumePdT{prove(secret, proofWorkstation, 2, binding),
+				[]slotPendingText{{Slot: 0, Pending: 8}, {Slot: 1}}}},
 	} {
 		text, err := json.Marshal(hello)
 		require.NoError(t, err)

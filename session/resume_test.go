@@ -109,7 +109,8 @@ func newLastingWith(t testing.TB, ahead int) *lasting {
 	var err error
 	l.t, err = OpenTerminal(l.a, TerminalConfig{ID: id, Timers: unhurried, Ahead: ahead})
 	require.NoError(t, err)
-	l.w, err = OpenWorkstation(l.b, WorkstationConfig{Session: id.String(), Shows: true, Timers: unhurried, Ahead: ahead,
+	l.w, err = OpenWorkstation(l.b, WorkstationConfig{Session: id.String(), Shows: true, Timers: unhurried,
+		Ahead:    ahead,
 		Inserted: func(_ Slot, i Inserted) { l.inserted <- i }, Removed: func(s Slot) { l.removed <- s }})
 	require.NoError(t, err)
 	l.serve(func() error { return l.w.Serve(context.Background()) })

@@ -21,7 +21,8 @@ type AheadCard interface {
 // Predictor follows what programs do with a card, and expects what they will do next. Its methods are called one at a
 // time, but perhaps while the card executes something, and must not block. What they are given may not be kept.
 type Predictor interface {
-	// Gave takes a command that a program gave, with its response; nil = there is none, and the card may be in any state.
+	// Gave takes a command that a program gave, with its response; nil = there is none, and the card may be in any
+	// state.
 	Gave(apdu, response []byte)
 	// Took takes a command that a program gave and that the oldest prediction had executed.
 	Took(apdu, response []byte)

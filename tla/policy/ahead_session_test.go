@@ -104,7 +104,8 @@ func steps(t *rapid.T) (list []step) {
 			list = append(list, step{do: "cut", way: rapid.IntRange(0, 1).Draw(t, "way"),
 				n: rapid.IntRange(0, 600).Draw(t, "octets")})
 		default:
-			list = append(list, step{do: rapid.SampledFrom([]string{"reset", "card", "power"}).Draw(t, "act"), slot: slot})
+			act := rapid.SampledFrom([]string{"reset", "card", "power"}).Draw(t, "act")
+			list = append(list, step{do: act, slot: slot})
 		}
 	}
 	return list
@@ -194,7 +195,8 @@ func hidden(before []executed) bool {
 
 // joins reports whether b reads the part after a, which was read to its end.
 func joins(a, b executed) bool {
-	if len(a.apdu) != 10 || len(b.apdu) != 10 || a.apdu[:4] != "00B0" || b.apdu[:4] != "00B0" || a.apdu[8:] != b.apdu[8:] {
+	reads := func(e executed) bool { return len(e.apdu) == 10 && e.apdu[:4] == "00B0" }
+	if !reads(a) || !reads(b) || a.apdu[8:] != b.apdu[8:] {
 		return false
 	}
 	from, to, le := octets(a.apdu), octets(b.apdu), int(octets(a.apdu)[4])
@@ -266,8 +268,10 @@ func newFar(t testing.TB) *far {
 	var err error
 	f.term, err = session.OpenTerminal(f.link.a, session.TerminalConfig{ID: id, Timers: timers, Ahead: 8})
 	require.NoError(t, err)
-	f.work, err = session.OpenWorkstation(f.link.b, session.WorkstationConfig{Session: id.String(), Timers: timers, Ahead: 8,
-		Inserted: func(s session.Slot, in session.Inserted) { f.inserted[s] <- in.Epoch }, Removed: func(session.Slot) {}})
+	f.work, err = session.OpenWorkstation(f.link.b, session.WorkstationConfig{Session: id.String(), Timers: timers,
+		Ahead:    8,
+		Inserted: func(s session.Slot, in session.Inserted) { f.inserted[s] <- in.Epoch },
+		Removed:  func(session.Slot) {}})
 	require.NoError(t, err)
 	for slot := range f.inserted {
 		f.inserted[slot] = make(chan uint32, 99)
