@@ -25,11 +25,11 @@ type Promiser struct {
 	count  Counts
 }
 
-// Counts counts promises.
+// Counts counts promises, and predictions that became none.
 type Counts struct {
 	Sent    uint64 `json:"sent"`
 	Taken   uint64 `json:"taken"`   // by a command of a program
-	Dropped uint64 `json:"dropped"` // nobody wanted them
+	Dropped uint64 `json:"dropped"` // executed, and nobody wanted it
 }
 
 // Plus returns the sum of both.
@@ -137,6 +137,9 @@ func (p *Promiser) End(response []byte) (number uint32, fate Fate) {
 	next := promise{number: p.last + 1, command: command, response: response}
 	if fate == Promised && (response == nil || !p.open.fits(next.size(), p.window)) {
 		fate, p.rests = Dropped, true
+	}
+	if fate == Dropped {
+		p.count.Dropped++
 	}
 	if fate != Promised {
 		return 0, fate
