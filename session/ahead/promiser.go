@@ -19,6 +19,7 @@ type Promiser struct {
 	under []byte // the prediction at the card; nil = none
 	fate  Fate   // what becomes of its answer
 
+	took   bool // a command took something since another one wanted something else
 	misses int  // since the insertion, or since they were too many
 	off    bool // they are too many
 	rests  bool // no prediction until a program gives another command
@@ -82,7 +83,8 @@ func (p *Promiser) Asked(got uint32, command []byte) (v Verdict, response []byte
 	return Execute, nil
 }
 
-// judge counts a miss, unless the card was predicted rightly. After too many, predictions begin again with a SELECT.
+// judge makes the window small when a program wants something else than was promised. If it took none of it, that is a
+// miss; after too many, predictions begin again with a SELECT.
 func (p *Promiser) judge(command []byte) {
 	selects := len(command) > 1 && command[1] == insSelect
 	right := p.open.len() == 0 && (p.under == nil || p.fate != Promised) ||
@@ -90,9 +92,12 @@ func (p *Promiser) judge(command []byte) {
 	switch {
 	case p.off && selects:
 		p.off, p.misses = false, 0
-	case !right:
+	case !right && !p.took:
 		p.misses++
 		p.off = p.off || p.misses >= maxMisses
+	}
+	if !right {
+		p.window, p.took = min(firstWindow, p.most), false
 	}
 }
 
@@ -119,7 +124,7 @@ func (p *Promiser) take() (response []byte) {
 	return p.open.pop().response
 }
 
-func (p *Promiser) grow() { p.window = min(p.window+growth, p.most) }
+func (p *Promiser) grow() { p.window, p.took = min(p.window+growth, p.most), true }
 
 // May reports whether a prediction may begin.
 func (p *Promiser) May() bool {
@@ -151,11 +156,9 @@ func (p *Promiser) End(response []byte) (number uint32, fate Fate) {
 	return next.number, Promised
 }
 
-// Drop drops what is open, and what a prediction at the card will answer, unless a command awaits that. The window is
-// small again.
+// Drop drops what is open, and what a prediction at the card will answer, unless a command awaits that.
 func (p *Promiser) Drop() {
 	p.count.Dropped += uint64(p.open.drop())
-	p.window = min(firstWindow, p.most)
 	if p.fate == Promised {
 		p.fate = Dropped
 	}
@@ -164,5 +167,6 @@ func (p *Promiser) Drop() {
 // Insert begins anew with another card.
 func (p *Promiser) Insert() {
 	p.Drop()
-	p.misses, p.off, p.rests = 0, false, false
+	p.misses, p.off, p.rests, p.took = 0, false, false, false
+	p.window = min(firstWindow, p.most)
 }

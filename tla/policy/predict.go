@@ -1,5 +1,7 @@
 package policy
 
+import "fmt"
+
 // predictor expects what a program will read next (docs/policy.md, "Read-ahead"): the next part of a file that it reads
 // part by part, and what the card said to ask for instead. It implements session.Predictor.
 type predictor struct {
@@ -9,8 +11,10 @@ type predictor struct {
 	given trail // after the commands that the program gave
 	head  trail // and after the predictions that it may give next
 
-	hidden bool // since the reset there was something of which only the card knows what it was
-	ended  bool // since the insertion a prediction went past the end of a file
+	hidden  bool           // since the reset there was something of which only the card knows what it was
+	ended   bool           // a prediction went past the end of a file whose length was not known
+	wrong   bool           // or of one whose length was thought to be known
+	lengths map[string]int // of files, by how they were found since the insertion
 }
 
 // trail is what the last commands tell of the next.
@@ -19,7 +23,9 @@ type trail struct {
 	row      int     // how many of these there were in a row, each where the one before had ended; 0 = none
 	length   int     // of the current EF, if it is known; 0 = not
 	exact    []byte  // what the card wants to be asked instead (6Cxx); nil = nothing
-	select61 bool    // a SELECT was answered 61xx, whose response will tell the length
+	fetching bool    // a SELECT was answered 61xx, whose response will tell the length
+	at       string  // the SELECTs since the reset, or the last by name; lost = not known
+	file     string  // and how the current EF was found from there
 }
 
 const (
@@ -28,14 +34,17 @@ const (
 
 	inARow    = 2       // reads after which the next one is predicted
 	maxOffset = 1 << 15 // of READ BINARY without a short identifier
-	sfiBit    = 0x80    // in P1: the rest of it is a short identifier
+	maxTrail  = 64      // octets that name a file
+	maxFiles  = 64      // whose length is remembered
+	lost      = "?"
+	sfiBit    = 0x80 // in P1: the rest of it is a short identifier
 )
 
 func newPredictor(p *profile) *predictor {
 	if p == nil {
 		return &predictor{}
 	}
-	return &predictor{on: p.ahead.Reads != Off, probe: p.ahead.EOF == Probe}
+	return &predictor{on: p.ahead.Reads != Off, probe: p.ahead.EOF == Probe, lengths: map[string]int{}}
 }
 
 // Gave implements session.Predictor.
@@ -48,7 +57,7 @@ func (p *predictor) Gave(apdu, response []byte) {
 		p.hidden = p.hidden || c.secure() || c.veiled()
 	}
 	if err == nil && response != nil {
-		p.given.follow(c, apdu, response)
+		p.follow(&p.given, c, apdu, response)
 	}
 	p.Drop()
 }
@@ -56,7 +65,7 @@ func (p *predictor) Gave(apdu, response []byte) {
 // Took implements session.Predictor.
 func (p *predictor) Took(apdu, response []byte) {
 	if c, err := parse(apdu); err == nil {
-		p.given.follow(c, apdu, response)
+		p.follow(&p.given, c, apdu, response)
 	}
 }
 
@@ -66,11 +75,13 @@ func (p *predictor) Predicted(apdu, response []byte) {
 	if err != nil {
 		return
 	}
-	guessed := p.head.exact == nil && p.head.length == 0
-	p.head.follow(c, apdu, response)
+	asked, known := p.head.exact != nil, p.head.length > 0
+	p.follow(&p.head, c, apdu, response)
 	p.given.length = p.head.length // it is the same file
 	p.head.exact = nil             // one prediction that went wrong is enough
-	p.ended = p.ended || p.head.row == 0 && guessed && !p.probe
+	if failed := !asked && p.head.row == 0; failed {
+		p.ended, p.wrong = p.ended || !known && !p.probe, p.wrong || known
+	}
 }
 
 // Next implements session.Predictor.
@@ -81,7 +92,7 @@ func (p *predictor) Next() []byte {
 	if p.head.exact != nil {
 		return append([]byte(nil), p.head.exact...)
 	}
-	if p.ended || p.head.row < inARow {
+	if p.wrong || p.ended && p.head.length == 0 || p.head.row < inARow {
 		return nil
 	}
 	return p.head.next()
@@ -91,43 +102,69 @@ func (p *predictor) Next() []byte {
 func (p *predictor) Drop() { p.head = p.given }
 
 // Lose implements session.Predictor.
-func (p *predictor) Lose() { p.given, p.head = trail{}, trail{} }
+func (p *predictor) Lose() { p.given, p.head = trail{at: lost}, trail{at: lost} }
 
 // Reset implements session.Predictor.
 func (p *predictor) Reset() {
-	p.Lose()
-	p.hidden = false
+	p.given, p.head, p.hidden = trail{}, trail{}, false
 }
 
 // follow takes in a command and its response.
-func (t *trail) follow(c command, apdu, response []byte) {
-	told := t.select61 && c.ins == insGetResponse && c.cla == 0
-	t.exact, t.select61 = nil, false
+func (p *predictor) follow(t *trail, c command, apdu, response []byte) {
+	fetched := t.fetching && c.ins == insGetResponse && c.cla == 0
+	t.exact, t.fetching = nil, false
 	sw1, sw2 := status(response)
-	switch data := len(response) - 2; {
+	switch data := response[:len(response)-2]; {
 	case c.cla == 0 && c.ins == insReadBinary && len(c.data) == 0 && c.le > 0:
-		t.followRead(c, sw1, sw2, data)
+		p.followRead(t, c, sw1, sw2, len(data))
 		t.askExactly(c, apdu, sw1, sw2)
 	case c.cla == 0 && c.ins == insGetData:
 		t.row = 0
 		t.askExactly(c, apdu, sw1, sw2)
 	case c.cla == 0 && c.ins == insSelect:
-		*t = trail{length: lengthIn(response[:data]), select61: sw1 == 0x61}
-	case told:
-		*t = trail{length: lengthIn(response[:data])}
+		t.chose(c, succeeded(response), sw1 == 0x61)
+		p.measure(t, lengthIn(data))
+	case fetched:
+		p.measure(t, lengthIn(data))
 	case c.cla == 0:
 		t.row = 0
 	default:
-		*t = trail{} // another channel, or only the card knows what it was
+		*t = trail{at: lost} // another channel, or only the card knows what it was
 	}
 }
 
-// followRead takes in a READ BINARY. One by a short identifier makes that file the current one; how long it is is not
-// known.
-func (t *trail) followRead(c command, sw1, sw2 byte, data int) {
+// chose takes in a SELECT. After one that failed, what is selected is not known.
+func (t *trail) chose(c command, done, more bool) {
+	at := fmt.Sprintf("%s/%02X%02X%X", t.at, c.p1, c.p2&0xF3, c.data)
+	switch {
+	case !done:
+		at = lost
+	case c.p1 == 0x04:
+		at = fmt.Sprintf("%X", c.data)
+	case t.at == lost || len(at) > maxTrail:
+		at = lost
+	}
+	*t = trail{at: at, file: at, fetching: more}
+}
+
+// measure notes how long the current file is; 0 = it was not told, and may be known from earlier.
+func (p *predictor) measure(t *trail, length int) {
+	t.length = length
+	switch known := p.lengths[t.file]; {
+	case t.at == lost:
+	case length == 0:
+		t.length = known
+	case known > 0 || len(p.lengths) < maxFiles:
+		p.lengths[t.file] = length
+	}
+}
+
+// followRead takes in a READ BINARY. One by a short identifier makes that file the current one.
+func (p *predictor) followRead(t *trail, c command, sw1, sw2 byte, data int) {
 	at := offset(c)
 	if c.p1&sfiBit != 0 {
-		t.row, t.length = 0, 0
+		t.row, t.file = 0, fmt.Sprintf("%s#%02X", t.at, c.p1)
+		p.measure(t, 0)
 	}
 	if sw1 == 0x90 && sw2 == 0 && data == c.le {
 		joins := t.row > 0 && c.le == t.read.le && c.extended == t.read.extended && at == offset(t.read)+t.read.le
@@ -138,8 +175,9 @@ func (t *trail) followRead(c command, sw1, sw2 byte, data int) {
 		t.read = command{cla: c.cla, ins: c.ins, p1: c.p1, p2: c.p2, le: c.le, extended: c.extended}
 		return
 	}
-	if end := at + short(sw1, sw2, data, c.le); end > at || t.row > 0 && at == offset(t.read)+t.read.le {
-		t.length = end // it ends there, or where the last read did
+	ends := sw1 == 0x6B && t.row > 0 && at == offset(t.read)+t.read.le // where the last read ended
+	if end := at + short(sw1, sw2, data, c.le); end > at || ends {
+		p.measure(t, end)
 	}
 	t.row = 0
 }
