@@ -254,6 +254,51 @@ func TestAheadIsLostWithItsLink(t *testing.T) {
 	require.Equal(t, []string{"command 0", "ahead 1", "ahead 2", "command -1", "command 3"}, card.log()[:5])
 }
 
+// TestAheadCutAnywhere cuts the link after any number of octets of either end, while a program reads what is read ahead,
+// and changes the card: each answer is that of the card as it then is, and each command is executed once.
+func TestAheadCutAnywhere(t *testing.T) {
+	l := newLastingWith(t, 8)
+	card := newReadCard()
+	require.NoError(t, l.t.Insert(SlotCPS, fakeATR, T1, card))
+	epoch := (<-l.inserted).Epoch
+	changes := 0
+	for n := int64(0); n < 500; n++ {
+		raw := l.rawA
+		if n%2 == 0 {
+			raw = l.rawB
+		}
+		raw.left.Store(n)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for i := range 6 {
+				if got, want := l.w.must(t, epoch, read(i)), card.answer(i); string(got) != string(want) {
+					t.Errorf("cut after %d octets: read %d is answered %X, want %X", n, i, got, want)
+				}
+			}
+			l.w.must(t, epoch, change)
+		}()
+		l.broken(done)
+		l.resume()
+		<-done
+		changes++
+		require.Equal(t, byte(changes), card.answer(0)[3], "each change once")
+	}
+	require.Zero(t, len(l.removed))
+}
+
+// broken waits until the link is cut, or what is done is done, and then cuts it.
+func (l *lasting) broken(done <-chan struct{}) {
+	select {
+	case err := <-l.endT:
+		l.endT <- err
+	case err := <-l.endW:
+		l.endW <- err
+	case <-done:
+	}
+	l.cut()
+}
+
 // TestAheadIsAgreedByBoth: an end that does not read ahead, or does not know how, gets no frame of it.
 func TestAheadIsAgreedByBoth(t *testing.T) {
 	for name, c := range map[string]struct {
