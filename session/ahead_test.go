@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -148,9 +149,14 @@ func TestAheadAnswersAtOnce(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return p.t.Ahead().Taken >= before+20 }, patience, time.Millisecond)
 	require.Eventually(t, func() bool { return p.commands.Load() == 120 }, patience, time.Millisecond)
+	asked := 0
 	for i, what := range card.log() {
 		require.Contains(t, what, fmt.Sprint(" ", i), "in order, and each once")
+		if strings.HasPrefix(what, "command") {
+			asked++
+		}
 	}
+	require.EqualValues(t, 120-asked, p.taken.Load(), "what was predicted counts once it is the program's")
 	require.LessOrEqual(t, len(card.log()), 128, "never more than the window unasked")
 }
 

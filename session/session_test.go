@@ -56,6 +56,7 @@ type pair struct {
 	endT     chan error
 	endW     chan error
 	commands atomic.Int32 // that reached a card
+	taken    atomic.Int32 // that a prediction had executed
 }
 
 // drain reads what the end under test says, until it closes.
@@ -71,7 +72,7 @@ func startPair(t *testing.T, tla TerminalConfig, pdt WorkstationConfig) *pair {
 	id := NewID()
 	var err error
 	tla.ID, tla.Timers, tla.OnShown = id, unhurried, func(s Slot) { p.shown <- s }
-	tla.OnCommand = func(Slot) { p.commands.Add(1) }
+	tla.OnCommand, tla.OnTaken = func(Slot) { p.commands.Add(1) }, func(Slot) { p.taken.Add(1) }
 	p.t, err = OpenTerminal(a, tla)
 	require.NoError(t, err)
 	pdt.Session, pdt.Shows, pdt.Timers = id.String(), true, unhurried

@@ -37,7 +37,8 @@ type TerminalConfig struct {
 	OnShown func(Slot)
 	// Ahead is how many promises may be open in a slot, for cards that are an AheadCard; 0 = no read-ahead.
 	Ahead int
-	// OnTaken is called after OnCommand for each command that a promise answers; it must not block. nil = not called.
+	// OnTaken is called after OnCommand for each command that a prediction has executed; it must not block. nil = not
+	// called.
 	OnTaken func(Slot)
 }
 

@@ -104,15 +104,20 @@ func (t *Terminal) took(ts *terminalSlot, command, response []byte) {
 	}
 	wipe(command)
 	wipe(response)
-	if t.cfg.OnCommand != nil {
-		t.cfg.OnCommand(ts.slot)
-	}
-	if t.cfg.OnTaken != nil {
-		t.cfg.OnTaken(ts.slot)
-	}
+	t.count(ts.slot, true)
 	select {
 	case ts.wake <- struct{}{}:
 	default:
+	}
+}
+
+// count counts a command that a program gave and that a prediction had executed, unless that failed.
+func (t *Terminal) count(slot Slot, done bool) {
+	if t.cfg.OnCommand != nil {
+		t.cfg.OnCommand(slot)
+	}
+	if done && t.cfg.OnTaken != nil {
+		t.cfg.OnTaken(slot)
 	}
 }
 
@@ -161,9 +166,7 @@ func (t *Terminal) endPrediction(ts *terminalSlot, j job, response []byte, err e
 	case fate == ahead.Awaited && errors.Is(err, ErrNotAhead):
 		return j
 	case fate == ahead.Awaited:
-		if t.cfg.OnCommand != nil {
-			t.cfg.OnCommand(ts.slot)
-		}
+		t.count(ts.slot, err == nil)
 		t.finish(ts, j, response, err)
 		return job{}
 	case fate == ahead.Promised:

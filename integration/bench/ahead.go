@@ -37,6 +37,7 @@ const mobile = 500_000 / 8 // octets a second
 var (
 	aheadRounds = 3
 	visits      = []visit{
+		{what: "one APDU, loopback", do: doSame},
 		{what: "visit, loopback", do: doVisit},
 		{what: "visit, 60 ms", do: doVisit, trip: roundTrip},
 		{what: "visit, 60 ms, card of 38 400 baud", do: doVisit, trip: roundTrip, perByte: baud(38_400)},
@@ -141,7 +142,8 @@ func (p *pairOfLabs) measure(v visit) (m foreseen, err error) {
 	}
 	for range aheadRounds {
 		time.Sleep(cold)
-		if err := r.eachWith(func(w way) order { return order{Do: v.do, Readers: w.readers()} }, r.seen(v.do)); err != nil {
+		each := func(w way) order { return order{Do: v.do, Readers: w.readers()} }
+		if err := r.eachWith(each, r.seen(v.do)); err != nil {
 			return m, err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 const (
 	filesRead  = 20
 	bothInTurn = 20
+	sameRead   = 200
 )
 
 // filesInTurn are the files that readFiles selects, one after the other; their length is not told.
@@ -23,6 +24,16 @@ func timedVisit(visit func() error) (a answer, err error) {
 	err = visit()
 	a.Times = append(a.Times, time.Since(begun))
 	return a, err
+}
+
+// readSame reads one block again and again, which is never read ahead, and returns the median of the times.
+func (p *program) readSame(reader string) (a answer, err error) {
+	if err := p.open(reader); err != nil {
+		return a, err
+	}
+	all, err := p.readMany(sameRead)
+	a.Times = []time.Duration{median(all.Times)}
+	return a, errors.Join(err, p.close())
 }
 
 // readFiles reads two blocks of each of many files: what is read ahead then, nobody wants.

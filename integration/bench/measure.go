@@ -25,7 +25,7 @@ func beShort() {
 	floodConns, floodAPDUs = 1200, 20
 	delays, startsEach = delays[:2], 1
 	memorySessions = 100
-	aheadRounds, visits = 1, visits[:2]
+	aheadRounds, visits = 1, visits[:3]
 }
 
 // report is all that was measured.
