@@ -260,8 +260,8 @@ func TestAheadIsLostWithItsLink(t *testing.T) {
 	require.Equal(t, []string{"command 0", "ahead 1", "ahead 2", "command -1", "command 3"}, card.log()[:5])
 }
 
-// TestAheadCutAnywhere cuts the link after any number of octets of either end, while a program reads what is read ahead,
-// and changes the card: each answer is that of the card as it then is, and each command is executed once.
+// TestAheadCutAnywhere cuts the link after any number of octets of either end, while a program reads what is read
+// ahead, and changes the card: each answer is that of the card as it then is, and each command is executed once.
 func TestAheadCutAnywhere(t *testing.T) {
 	l := newLastingWith(t, 8)
 	card := newReadCard()

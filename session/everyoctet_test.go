@@ -203,7 +203,8 @@ func (l *lossy) serve(raw net.Conn, up chan<- *session.Workstation) {
 		l.check(l.work.Resume(l.ctx, conn, n, l.resumed))
 		return
 	}
-	w, err := session.OpenWorkstation(conn, session.WorkstationConfig{Session: l.id.String(), Timers: l.timers, Ahead: readAhead,
+	w, err := session.OpenWorkstation(conn, session.WorkstationConfig{Session: l.id.String(), Timers: l.timers,
+		Ahead:    readAhead,
 		Inserted: func(_ session.Slot, in session.Inserted) { l.inserted <- in },
 		Removed:  func(session.Slot) { l.t.Error("card shown as removed") }})
 	if err != nil {
