@@ -202,9 +202,11 @@ func (r *report) printAhead(out io.Writer) {
 			medians = append(medians, median(t.visit))
 		}
 		local, bound := "", ""
+		if m.perByte > 0 { // the aim is for cards that decide how long a visit takes
+			bound = show((medians[0] + 4*m.trip) * 115 / 100)
+		}
 		if !m.remote {
-			local, bound = show(medians[0]), show((medians[0]+4*m.trip)*115/100)
-			medians = medians[1:]
+			local, medians = show(medians[0]), medians[1:]
 		}
 		row(out, m.what, local, show(medians[0]), show(medians[1]),
 			fmt.Sprintf("%.2f", float64(medians[1])/float64(medians[0])), bound)
