@@ -54,10 +54,12 @@ smoke: ## run each benchmark once, and the short form of each command of make cl
 	$(GO) test -run '^$$' -bench . -benchtime 1x -short $$(deploy/having.sh Benchmark)
 	$(GO) run ./integration/claims -small
 
-slow: ## run what takes longer than test: many sessions, claims, and arm (half an hour)
+slow: ## run what takes longer than test: many sessions, claims, arm, and integration without read-ahead (an hour)
 	@$(NEED) build test bench)
 	SLOW=1 $(GO) test -race -count=1 -timeout 0 -v -run TestManySessions ./gateway
 	$(GO) run ./integration/claims
+	READ_AHEAD=64 $(GO) test -count=1 -timeout 0 ./session
+	READ_AHEAD=0 $(GO) test -count=1 -timeout 0 ./integration
 	$(MAKE) arm
 
 arm: ## run the relay for arm64 in an emulator, in a real session

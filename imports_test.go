@@ -24,8 +24,8 @@ import (
 var mayImport = map[string][]string{
 	"cmd": {"internal/address", "internal/local", "internal/recipients", "pemfile", "heads", "tla", "pdt", "gateway",
 		"ca", "ocsp", "bundle", "est", "push", "pki", "session", "keys", "metrics", "audit", "dialer", "cmd/internal"},
-	"cmd/internal/cli": {"internal/address", "pki", "keys", "dialer", "session/user", "cmd/internal/owner",
-		"cmd/internal/fips"},
+	"cmd/internal/cli": {"internal/address", "pki", "keys", "dialer", "session/ahead", "session/user",
+		"cmd/internal/owner", "cmd/internal/fips"},
 	"dialer":                  {"internal/address"},
 	"tla":                     {"internal/address", "internal/local", "session", "bundle", "pki", "dialer"},
 	"tla/atr":                 {},
@@ -69,6 +69,7 @@ var mayImport = map[string][]string{
 	"internal/signed":             {"internal/algorithms"},
 	"keys/pkcs11":                 {"keys"},
 	"session":                     {},
+	"session/ahead":               {},
 	"session/incident":            {},
 	"session/link":                {"session/incident", "session/internal", "session/proof", "session/ticket"},
 	"session/proof":               {"internal/signed"},

@@ -133,6 +133,27 @@ func (b *lostBed) received() {
 	b.longest = max(b.longest, time.Since(began))
 }
 
+// partsRead is how many parts of a file a group of exchanges reads, enough for several to be read ahead.
+const partsRead = 8
+
+// reads has the program read so many parts of a file, and asserts that each is what is on the card.
+func (b *lostBed) reads(parts int) {
+	b.t.Helper()
+	require.Equal(b.t, "ok 9000", b.program.do("transmit 00A4040C0B"+cardsim.AIDVitale))
+	content := b.Counter.Content(cardsim.AIDVitale, 0xD001)
+	for i := range parts {
+		p1 := 0x00
+		if i == 0 {
+			p1 = 0x81 // by its short identifier
+		}
+		want := content[i*partSize : (i+1)*partSize]
+		require.Equal(b.t, fmt.Sprintf("ok %X9000", want),
+			b.program.do(fmt.Sprintf("transmit 00B0%02X%02X%02X", p1, i*partSize, partSize)), "part %d", i)
+	}
+}
+
+const partSize = 16
+
 // onceEach asserts that the card has executed every command once, in order.
 func (b *lostBed) onceEach() {
 	b.t.Helper()

@@ -71,7 +71,10 @@ func (b *lostBed) run(r *badRun, exchanges, every int) {
 	via := b.via()
 	for range exchanges / every {
 		armed := b.strike(r.plan, via)
-		for range every {
+		for i := range every {
+			if i == every/2 {
+				b.reads(partsRead)
+			}
 			b.exchange(b.takes(r.plan))
 		}
 		b.heal()

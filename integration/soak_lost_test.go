@@ -33,6 +33,7 @@ func TestSoakLostLinks(t *testing.T) {
 			"twice, %d lost; longest wait %v",
 			r.exchanges, r.plan, faultSeedEnv, r.struck, r.resumes, r.moves, twice, lost,
 			b.longest.Round(time.Millisecond))
+		t.Logf("read ahead: %+v", b.session().Ahead)
 	}()
 	for exchanges, n := soakLost(); r.exchanges < exchanges || r.struck < exchanges/10; {
 		b.run(r, n, 8)

@@ -19,6 +19,7 @@ type Exchanger interface {
 	Verify(ctx context.Context, slot session.Slot, epoch uint32, header [session.MinCommand]byte) ([]byte, error)
 	Reset(ctx context.Context, slot session.Slot, epoch uint32, kind session.ResetKind) (uint32, []byte, error)
 	Shown(slot session.Slot, epoch uint32)
+	DropAhead(slot session.Slot)
 }
 
 // Card is a card in a terminal, from one insertion to its removal. The next card in the same slot is another Card: what
@@ -114,6 +115,10 @@ func (c *Card) Reset(kind session.ResetKind) error {
 	}
 	return err
 }
+
+// Unpower is called when a driver takes the card's power away, whether the terminal is told or not: what was read ahead
+// for one program is not for the next.
+func (c *Card) Unpower() { c.via.DropAhead(c.slot) }
 
 // Recover makes a card that programs do not see any more, because of err, fit to be shown again: it resets it, cold, so
 // that no program finds the security state of another's session. It tries until that succeeds, after pauses that begin

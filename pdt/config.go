@@ -33,6 +33,7 @@ type Config struct {
 	Status    string        // path of the status socket; "" = none
 	Heartbeat time.Duration // of links and sessions; 0 = 5 s and 3 s
 	Limit     time.Duration // longest session; 0 = 12 h
+	Ahead     int           // how many answers a TLA may send before programs ask for them; 0 = none
 	Grace     time.Duration // how long a session outlives its link; 0 = 30 s, which the TLA counts on
 	Recheck   time.Duration // longest time between two checks of a live peer's certificate; 0 = 30 s
 	Log       *slog.Logger  // nil = discard

@@ -26,6 +26,7 @@ func (u *unwilling) Verify(context.Context, session.Slot, uint32, [session.MinCo
 	return []byte{0x90, 0}, u.err
 }
 func (u *unwilling) Shown(session.Slot, uint32) {}
+func (u *unwilling) DropAhead(session.Slot)     {}
 
 // TestStatusTellsOfAReaderThatDeclines: several failed commands in a row are a warning, until one is executed.
 func TestStatusTellsOfAReaderThatDeclines(t *testing.T) {

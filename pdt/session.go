@@ -69,6 +69,7 @@ func (c *cardSession) open(conn net.Conn) error {
 		Inserted: c.inserted,
 		Removed:  c.removed,
 		Shows:    c.s.shows(),
+		Ahead:    c.s.cfg.Ahead,
 	})
 	if err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -42,6 +44,9 @@ type lossy struct {
 	resumes  int                  // of the PdT; under mu
 	mu       sync.Mutex
 }
+
+// readAhead is how many promises both ends agree on; make slow runs these tests with some.
+var readAhead, _ = strconv.Atoi(os.Getenv("READ_AHEAD"))
 
 // enough is the time for what must happen, however slow the machine is.
 const enough = 2 * time.Minute
@@ -97,7 +102,7 @@ func (l *lossy) terminal(up chan<- *session.Workstation) {
 	if err != nil {
 		return
 	}
-	term, err := session.OpenTerminal(conn, session.TerminalConfig{ID: l.id, Timers: l.timers})
+	term, err := session.OpenTerminal(conn, session.TerminalConfig{ID: l.id, Timers: l.timers, Ahead: readAhead})
 	if err != nil {
 		return
 	}
@@ -199,6 +204,7 @@ func (l *lossy) serve(raw net.Conn, up chan<- *session.Workstation) {
 		return
 	}
 	w, err := session.OpenWorkstation(conn, session.WorkstationConfig{Session: l.id.String(), Timers: l.timers,
+		Ahead:    readAhead,
 		Inserted: func(_ session.Slot, in session.Inserted) { l.inserted <- in },
 		Removed:  func(session.Slot) { l.t.Error("card shown as removed") }})
 	if err != nil {

@@ -21,7 +21,10 @@ const (
 	framePong     frameType = 8  // both: the 8 octets of the ping
 	frameBye      frameType = 9  // both, last: JSON
 	frameVerify   frameType = 10 // PdT → TLA: epoch(4) seq(4) CLA INS P1 P2
-	frameShown    frameType = 14 // PdT → TLA: epoch(4); 11 to 13 are reserved
+	frameAhead    frameType = 11 // TLA → PdT: epoch(4) promise(4) length(2) command response
+	frameAsk      frameType = 12 // PdT → TLA: epoch(4) seq(4) got(4) command APDU
+	frameTake     frameType = 13 // PdT → TLA: epoch(4) seq(4) promise(4)
+	frameShown    frameType = 14 // PdT → TLA: epoch(4)
 )
 
 // Slot is a card slot of the PdT. A card's slot follows from its role, not from the reader of the TLA that it is in.
@@ -78,7 +81,9 @@ const (
 // Sizes in octets.
 const (
 	frameHeaderLen = 6
-	exchangeLen    = 8 // epoch and sequence number
+	exchangeLen    = 8  // epoch and sequence number
+	promiseLen     = 4  // number of a promise
+	aheadLen       = 10 // epoch, number, length of the command
 	MinATR         = 2
 	MaxATR         = 33
 	MinCommand     = 4
@@ -117,6 +122,9 @@ var bounds = map[frameType]struct{ min, max int }{
 	framePong:     {8, 8},
 	frameBye:      {2, maxText},
 	frameVerify:   {exchangeLen + MinCommand, exchangeLen + MinCommand},
+	frameAhead:    {aheadLen + MinCommand + MinResponse, maxFrame},
+	frameAsk:      {exchangeLen + promiseLen + MinCommand, exchangeLen + promiseLen + MaxCommand},
+	frameTake:     {exchangeLen + promiseLen, exchangeLen + promiseLen},
 	frameShown:    {4, 4},
 }
 
@@ -191,6 +199,36 @@ func splitExchange(payload []byte) (exchangeID, []byte) {
 	be := binary.BigEndian
 	return exchangeID{be.Uint32(payload), be.Uint32(payload[4:])}, payload[exchangeLen:]
 }
+
+// promised is what an ahead frame carries.
+type promised struct {
+	epoch, number     uint32
+	command, response []byte
+}
+
+// parts returns the payload of an ahead frame.
+func (p promised) parts() [][]byte {
+	be := binary.BigEndian
+	head := be.AppendUint32(be.AppendUint32(make([]byte, 0, aheadLen), p.epoch), p.number)
+	return [][]byte{be.AppendUint16(head, uint16(len(p.command))), p.command, p.response}
+}
+
+// splitAhead takes the payload of an ahead frame apart.
+func splitAhead(payload []byte) (p promised, err error) {
+	be := binary.BigEndian
+	n, rest := int(be.Uint16(payload[exchangeLen:])), payload[aheadLen:]
+	if n < MinCommand || n > len(rest)-MinResponse {
+		return p, protocolErrorf("promise of a command of %d octets in %d", n, len(rest))
+	}
+	return promised{be.Uint32(payload), be.Uint32(payload[4:]), rest[:n], rest[n:]}, nil
+}
+
+// splitNumber takes the number of a promise off the body of an ask or a take.
+func splitNumber(body []byte) (number uint32, rest []byte) {
+	return binary.BigEndian.Uint32(body), body[promiseLen:]
+}
+
+func numberBytes(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
 // wipe clears a buffer that held card data (EL3).
 func wipe(b []byte) { clear(b[:cap(b)]) }

@@ -27,7 +27,7 @@ func vectors(t testing.TB) map[string][]byte {
 		require.NoError(t, err, fields[0])
 		found[fields[0]] = b
 	}
-	require.Len(t, found, 17)
+	require.Len(t, found, 23)
 	return found
 }
 
@@ -68,6 +68,11 @@ func TestEncodersMatchVectors(t *testing.T) {
 		[]byte{byte(StaleEpoch)}))
 	require.Equal(t, v["removed-cps"], appendFrame(nil, frameRemoved, SlotCPS, epochBytes(2)))
 	require.Equal(t, v["shown-cps"], appendFrame(nil, frameShown, SlotCPS, epochBytes(1)))
+	require.Equal(t, v["ahead-read"], appendFrame(nil, frameAhead, SlotCPS,
+		promised{1, 3, []byte{0, 0xB0, 0, 64, 32}, []byte{1, 2, 3, 0x90, 0}}.parts()...))
+	require.Equal(t, v["ask-read"], appendFrame(nil, frameAsk, SlotCPS, exchangeID{1, 7}.bytes(), numberBytes(2),
+		[]byte{0, 0xB0, 0, 64, 32}))
+	require.Equal(t, v["take-read"], appendFrame(nil, frameTake, SlotCPS, exchangeID{1, 8}.bytes(), numberBytes(3)))
 	const id = "00112233445566778899aabbccddeeff"
 	octets := make([]byte, 64)
 	for i := range octets {
@@ -78,15 +83,23 @@ func TestEncodersMatchVectors(t *testing.T) {
 	require.NoError(t, err)
 	first, again := newHelloTLA(ID(raw)), newHelloTLA(ID(raw))
 	first.Shown = true
+	ahead := first
+	ahead.Ahead = offer(64)
 	again.Resume = &resumeTLA{2, prove(secret, proofTerminal, 2, binding), []slotSeqText{{0, 7}, {1, 0}}}
 	for name, hello := range map[string]any{
 		"hello-tla":       first,
+		"hello-tla-ahead": ahead,
+		"hello-pdt-ahead": helloPdT{Version: 1, Session: id, Shown: true, Ahead: offer(16)},
+		"hello-pdt-again-ahead": helloPdT{Version: 1, Session: id,
+			Resume: &resumePdT{prove(secret, proofWorkstation, 2, binding),
+				[]slotPendingText{{0, 8, new(uint32(7))}, {1, 0, new(uint32(0))}}}},
 		"hello-tla-old":   newHelloTLA(ID(raw)),
-		"hello-pdt":       helloPdT{1, id, true, nil},
-		"hello-pdt-old":   helloPdT{1, id, false, nil},
+		"hello-pdt":       helloPdT{Version: 1, Session: id, Shown: true},
+		"hello-pdt-old":   helloPdT{Version: 1, Session: id},
 		"hello-tla-again": again,
 		"hello-pdt-again": helloPdT{Version: 1, Session: id,
-			Resume: &resumePdT{prove(secret, proofWorkstation, 2, binding), []slotPendingText{{0, 8}, {1, 0}}}},
+			Resume: &resumePdT{prove(secret, proofWorkstation, 2, binding),
+				[]slotPendingText{{Slot: 0, Pending: 8}, {Slot: 1}}}},
 	} {
 		text, err := json.Marshal(hello)
 		require.NoError(t, err)
@@ -100,8 +113,13 @@ func TestEncodersMatchVectors(t *testing.T) {
 func TestFrameRefused(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"type 0":            {0, 0, 0, 0, 0, 4, 1, 2, 3, 4},
-		"type 11, reserved": {11, 0, 0, 0, 0, 4, 1, 2, 3, 4},
-		"type 13, reserved": {13, 0, 0, 0, 0, 4, 1, 2, 3, 4},
+		"type 15":           {15, 0, 0, 0, 0, 4, 1, 2, 3, 4},
+		"ahead of nothing":  append([]byte{11, 0, 0, 0, 0, 15}, make([]byte, 15)...),
+		"ahead too long":    {11, 0, 0, 1, 0, 41},
+		"ask of 3":          append([]byte{12, 0, 0, 0, 0, 15}, make([]byte, 15)...),
+		"ask of 65545":      {12, 0, 0, 1, 0, 21},
+		"take too short":    append([]byte{13, 0, 0, 0, 0, 11}, make([]byte, 11)...),
+		"take too long":     append([]byte{13, 0, 0, 0, 0, 13}, make([]byte, 13)...),
 		"shown in slot 2":   {14, 2, 0, 0, 0, 4, 1, 2, 3, 4},
 		"shown too short":   {14, 0, 0, 0, 0, 3, 1, 2, 3},
 		"shown too long":    {14, 0, 0, 1, 0, 0},
@@ -133,12 +151,27 @@ func FuzzFrame(f *testing.F) {
 		fr, err := readFrame(r, &buf)
 		if err == nil {
 			require.Equal(t, b[:len(b)-r.Len()], appendFrame(nil, fr.typ, fr.slot, fr.payload))
+			if fr.typ == frameAhead {
+				checkAhead(t, fr.payload)
+			}
 			return
 		}
 		var broken *ProtocolError
 		require.True(t, errors.As(err, &broken) || errors.Is(err, io.EOF) ||
 			errors.Is(err, io.ErrUnexpectedEOF), "%v", err)
 	})
+}
+
+// checkAhead: what can be taken apart is put together the same.
+func checkAhead(t *testing.T, payload []byte) {
+	p, err := splitAhead(payload)
+	if err != nil {
+		require.ErrorAs(t, err, new(*ProtocolError))
+		return
+	}
+	require.GreaterOrEqual(t, len(p.command), MinCommand)
+	require.GreaterOrEqual(t, len(p.response), MinResponse)
+	require.Equal(t, payload, bytes.Join(p.parts(), nil))
 }
 
 func TestCarriesPIN(t *testing.T) {

@@ -24,7 +24,7 @@ const (
 // admit judges an exchange; the verdict answer comes with an outcome.
 func (l *ledger) admit(x exchangeID) (v verdict, outcome Outcome) {
 	switch {
-	case x.seq == l.lastSeq && l.lastSeq != 0:
+	case x.seq == l.lastSeq && (l.running || len(l.kept) > 0):
 		return replay, 0
 	case l.running || x.seq != l.lastSeq+1:
 		return violated, 0
@@ -52,16 +52,37 @@ func (l *ledger) settle(outcome Outcome, build func(kept []byte, x exchangeID, o
 	return l.kept
 }
 
-// resume compares with the exchange for which the PdT awaits a response after a link was lost (0 = none). again reports
-// whether the kept response must be sent; ok is false when the two do not fit.
-func (l *ledger) resume(pending uint32) (again, ok bool) {
-	switch {
-	case pending == l.lastSeq && pending != 0:
-		return !l.running, true
-	case l.running:
+// take takes the number of a command that a promise answered; ok is false when it is not the next one.
+func (l *ledger) take(seq uint32) (ok bool) {
+	if l.running || seq != l.lastSeq+1 {
+		return false
+	}
+	l.skipTo(seq)
+	return true
+}
+
+// skipTo goes on from a number whose command needs no response.
+func (l *ledger) skipTo(seq uint32) {
+	if seq == l.lastSeq {
+		return
+	}
+	l.lastSeq = seq
+	wipe(l.kept)
+	l.kept = l.kept[:0]
+}
+
+// resume compares with the exchange for which the PdT awaits a response after a link was lost (0 = none), and goes on
+// from seq, the last one whose program has an answer. again reports whether the kept response must be sent; ok is false
+// when the two do not fit.
+func (l *ledger) resume(pending, seq uint32) (again, ok bool) {
+	if pending == l.lastSeq && pending != 0 {
+		return !l.running, l.running || len(l.kept) > 0
+	}
+	if l.running || seq < l.lastSeq || pending != 0 && pending != seq+1 {
 		return false, false
 	}
-	return false, pending == 0 || pending == l.lastSeq+1
+	l.skipTo(seq)
+	return false, true
 }
 
 // insert and remove open a new epoch, which they return.

@@ -13,12 +13,19 @@ import (
 // and which end has noticed that a link is lost.
 
 // budget bounds a run: so many events of each sort.
-type budget struct{ commands, resets, abandons, losses, cards int }
+type budget struct {
+	commands, resets, abandons, losses, cards int
+	reads, predictions, ages                  int // with read-ahead
+}
+
+// ahead reports whether the run has read-ahead.
+func (b budget) ahead() bool { return b.reads > 0 }
 
 // whole is one state of everything.
 type whole struct {
 	ledger ledger
 	claim  claim
+	foresight
 	around
 }
 
@@ -31,7 +38,7 @@ type around struct {
 	pdtUp    bool   // it has not noticed that the link is lost
 	out      note   // the frame of the exchange outstanding
 	waits    int    // for which exchange the program waits; 0 = none
-	view     view   // the card that programs are shown
+	showing  view   // the card that programs are shown
 	viewings int    // how many cards were shown
 
 	// The TLA.
@@ -41,12 +48,14 @@ type around struct {
 	job    note // what the card is doing; no kind = nothing
 	card   int  // in the reader; 0 = none
 	cards  int  // how many there were
+	state  int  // of the cards: each command and each reset makes it another
+	pred   note // the prediction at the card; no kind = none. Its id is that of the exchange which awaits it
 
 	// The network: what is on its way on the TLA's link, on the PdT's, and hellos, which may come at any time.
 	toTLA, toPdT, hellos queue
 
 	// What an observer of everything knows.
-	deeds [5]deed // by exchange
+	deeds [6]deed // by exchange
 }
 
 // view is a card as the PdT shows it; the number tells two showings apart.
@@ -64,6 +73,7 @@ type deed struct {
 	never    bool // it must not be executed any more
 	changed  bool // the card was changed while it ran
 	answered bool
+	promised bool // a promise has answered it
 }
 
 // note is a frame on its way, a command under way, or a hello.
@@ -77,7 +87,21 @@ type note struct {
 	pending uint32 // of the PdT's
 	card    int    // of inserted: which it is
 	view    int    // of an exchange: for which showing
+	got     uint32 // of an ask
+	promise uint32 // of an ahead, or a take
+	last    uint32 // of the PdT's hello: seq
+	content content
 }
+
+// content is what a command asks for, and a response says: read 1 or 2, which any card answers by its number and state.
+// A command that changes the state is number 3.
+type content struct{ read, card, state byte }
+
+func (c content) bytes() []byte { return []byte{c.read, c.card, c.state} }
+
+func contentOf(b []byte) content { return content{b[0], b[1], b[2]} }
+
+const changes = 3
 
 // startWhole returns a session that is just up, with a card.
 func startWhole(b budget) *whole {
@@ -85,12 +109,14 @@ func startWhole(b budget) *whole {
 	epoch := m.ledger.insert()
 	m.claim.advance(epoch)
 	m.show(1, epoch)
+	m.startAhead()
 	return m
 }
 
 func (m *whole) clone() *whole {
 	c := *m
 	c.ledger.kept = slices.Clone(m.ledger.kept)
+	c.foresight = m.foresight.clone()
 	return &c
 }
 
@@ -100,7 +126,7 @@ type key struct {
 	around around
 }
 
-func (m *whole) key() key { return key{fmt.Sprint(m.ledger, m.claim), m.around} }
+func (m *whole) key() key { return key{fmt.Sprint(m.ledger, m.claim, m.foresight), m.around} }
 
 // act is something that may happen: do makes it happen, or returns false if it cannot.
 type act struct {
@@ -142,27 +168,37 @@ func spend(n *int) bool {
 }
 
 func (m *whole) sendCommand() (bool, error) {
-	return m.mayExchange() && spend(&m.left.commands) && m.begin(frameCommand), nil
+	if !m.mayExchange() || !spend(&m.left.commands) {
+		return false, nil
+	}
+	return true, m.begin(frameCommand, changes)
 }
 
 func (m *whole) sendReset() (bool, error) {
-	return m.mayExchange() && spend(&m.left.resets) && m.begin(frameReset), nil
+	if !m.mayExchange() || !spend(&m.left.resets) {
+		return false, nil
+	}
+	return true, m.begin(frameReset, 0)
 }
 
-func (m *whole) mayExchange() bool { return m.waits == 0 && !m.claim.waiting && m.view.number != 0 }
+func (m *whole) mayExchange() bool { return m.waits == 0 && !m.claim.waiting && m.showing.number != 0 }
 
 // begin does what Workstation.exchange does.
-func (m *whole) begin(t frameType) bool {
+func (m *whole) begin(t frameType, read byte) error {
 	id := slices.IndexFunc(m.deeds[1:], func(d deed) bool { return d.card == 0 }) + 1
-	m.deeds[id].card, m.waits = m.view.card, id
-	m.out = note{typ: t, x: exchangeID{m.view.epoch, m.claim.begin()}, id: id, view: m.view.number}
+	m.deeds[id].card, m.waits = m.showing.card, id
+	m.out = note{typ: t, x: exchangeID{m.showing.epoch, m.claim.begin()}, id: id, view: m.showing.number,
+		content: content{read: read}}
+	if m.ahead() {
+		return m.beginAhead()
+	}
 	m.pdtSends(m.out)
-	return true
+	return nil
 }
 
 // abandon gives up an exchange; a reset only together with its card.
 func (m *whole) abandon() (bool, error) {
-	if m.waits == 0 || m.out.typ != frameCommand || !spend(&m.left.abandons) {
+	if m.waits == 0 || m.out.typ == frameReset || !spend(&m.left.abandons) {
 		return false, nil
 	}
 	if !m.claim.abandon() {
@@ -186,7 +222,7 @@ func (m *whole) tlaSends(n note) {
 }
 
 // queue is a queue of notes, first in front; a note without a type is none.
-type queue [6]note
+type queue [8]note
 
 func (q *queue) len() int {
 	n := slices.IndexFunc(q[:], func(n note) bool { return n.typ == 0 })
@@ -214,8 +250,14 @@ func (m *whole) reachTLA() (bool, error) {
 	if n.typ == frameHello {
 		return true, m.answered(n)
 	}
+	if n.typ == frameTake {
+		return true, m.taken(n)
+	}
 	switch v, outcome := m.ledger.admit(n.x); v {
 	case execute:
+		if done, err := m.foreseen(n); done || err != nil {
+			return true, err
+		}
 		return true, m.execute(n)
 	case answer:
 		m.settle(n, outcome)
@@ -231,7 +273,7 @@ func (m *whole) reachTLA() (bool, error) {
 
 // answered does what Terminal does with the PdT's hello of a further link.
 func (m *whole) answered(n note) error {
-	again, ok := m.ledger.resume(n.pending)
+	again, ok := m.ledger.resume(n.pending, m.lastOf(n))
 	if !ok {
 		return fmt.Errorf("PdT awaits response %d, which does not fit the TLA's last, %d", n.pending, m.ledger.lastSeq)
 	}
@@ -253,10 +295,17 @@ func (m *whole) tell() {
 }
 
 func (m *whole) execute(n note) error {
+	m.job = n
+	return m.runs(n)
+}
+
+// runs counts that the card executes an exchange.
+func (m *whole) runs(n note) error {
 	d := &m.deeds[n.id]
 	d.ran++
-	m.job = n
 	switch {
+	case d.promised:
+		return fmt.Errorf("exchange %d is executed, and a promise has answered it", n.id)
 	case d.ran > 1:
 		return fmt.Errorf("exchange %d is executed twice", n.id)
 	case d.never:
@@ -269,11 +318,12 @@ func (m *whole) execute(n note) error {
 
 // finish does what Terminal.execute does when the card has answered, or is gone.
 func (m *whole) finish() (bool, error) {
-	if m.job.typ == 0 {
+	if m.job.typ == 0 || m.pred.typ != 0 {
 		return false, nil
 	}
 	n := m.job
 	m.job = note{}
+	n.content = m.perform(n.content)
 	if n.typ == frameReset && !m.deeds[n.id].changed {
 		m.ledger.reset()
 	}
@@ -281,22 +331,36 @@ func (m *whole) finish() (bool, error) {
 	return true, nil
 }
 
-// settle keeps a response whose content is the exchange's id, and sends it.
+// perform returns what the card answers. A reset, and a command that is no read, changes its state.
+func (m *whole) perform(c content) content {
+	if c.read == 0 || c.read == changes {
+		m.state++
+	}
+	return content{c.read, byte(m.card), byte(m.state)}
+}
+
+// settle keeps a response and sends it.
 func (m *whole) settle(n note, o Outcome) {
+	m.keep(n, o)
+	m.tlaSends(m.kept())
+}
+
+// keep keeps a response, with the exchange's id; 0 is that of a promise.
+func (m *whole) keep(n note, o Outcome) {
 	m.ledger.settle(o, func(kept []byte, x exchangeID, o Outcome) []byte {
 		id := n.id
 		if o != Done {
 			id = 0
 		}
-		return append(append(kept, x.bytes()...), byte(o), byte(id))
+		return append(append(append(kept, x.bytes()...), byte(o), byte(id)), n.content.bytes()...)
 	})
-	m.tlaSends(m.kept())
 }
 
 // kept returns the kept response as a frame.
 func (m *whole) kept() note {
 	x, body := splitExchange(m.ledger.kept)
-	return note{typ: frameResponse, x: x, outcome: Outcome(body[0]), id: int(body[1])}
+	return note{typ: frameResponse, x: x, outcome: Outcome(body[0]), id: int(body[1]),
+		content: contentOf(body[2:])}
 }
 
 func (m *whole) cardOut() (bool, error) {
@@ -319,9 +383,12 @@ func (m *whole) cardIn() (bool, error) {
 }
 
 func (m *whole) change(book func() uint32) {
-	if m.job.typ != 0 {
-		m.deeds[m.job.id].changed = true
+	for _, n := range []note{m.job, m.pred} {
+		if n.id != 0 {
+			m.deeds[n.id].changed = true
+		}
 	}
+	m.changeCard()
 	book()
 	m.tell()
 }
@@ -331,6 +398,7 @@ func (m *whole) tlaLoses() (bool, error) {
 		return false, nil
 	}
 	m.tlaUp, m.asked, m.toTLA = false, false, queue{}
+	m.dropPromises()
 	return true, nil
 }
 
@@ -339,6 +407,7 @@ func (m *whole) pdtLoses() (bool, error) {
 		return false, nil
 	}
 	m.pdtUp, m.toPdT = false, queue{}
+	m.loseHand()
 	return true, nil
 }
 
@@ -365,15 +434,16 @@ func (m *whole) hello(i int) (bool, error) {
 		return true, nil
 	}
 	m.pdtGen, m.pdtUp, m.toPdT = n.gen, true, queue{}
-	if d := &m.deeds[m.out.id]; m.claim.abandoned && d.ran == 0 && m.claim.seq == n.seq+1 {
+	m.loseHand()
+	if d := &m.deeds[m.out.id]; m.claim.abandoned && d.ran == 0 && m.claim.seq > n.seq {
 		d.never = true
 	}
 	st, ok := m.claim.resume(n.seq)
 	if !ok {
 		return true, fmt.Errorf("TLA is at number %d, which does not fit the PdT's, %d", n.seq, m.claim.seq)
 	}
-	m.pdtSends(note{typ: frameHello, pending: st.pending})
-	if st.again {
+	m.pdtSends(note{typ: frameHello, pending: st.pending, last: st.seq})
+	if st.again && m.mutant != noResend {
 		m.pdtSends(m.out)
 	}
 	return true, nil
@@ -394,8 +464,11 @@ func (m *whole) reachPdT() (bool, error) {
 		return false, nil
 	}
 	n := m.toPdT.take(0)
-	if n.typ == frameResponse {
+	switch n.typ {
+	case frameResponse:
 		return true, m.response(n)
+	case frameAhead:
+		return true, m.promise(n)
 	}
 	before := m.claim.epoch
 	if !m.claim.advance(n.x.epoch) {
@@ -403,50 +476,63 @@ func (m *whole) reachPdT() (bool, error) {
 	}
 	if n.x.epoch != before {
 		m.show(n.card, n.x.epoch)
+		m.enter()
 	}
 	return true, nil
 }
 
 // show shows programs a removal, and then a card, if there is one.
 func (m *whole) show(card int, epoch uint32) {
-	m.view = view{}
+	m.showing = view{}
 	if card != 0 {
 		m.viewings++
-		m.view = view{m.viewings, card, epoch}
+		m.showing = view{m.viewings, card, epoch}
 	}
 }
 
 func (m *whole) response(n note) error {
-	wanted, ok := m.claim.accept(n.x, n.outcome)
-	switch {
-	case !ok:
+	switch m.claim.accept(n.x, n.outcome) {
+	case stray:
 		return fmt.Errorf("response %d of epoch %d is not awaited", n.x.seq, n.x.epoch)
-	case !wanted:
+	case late:
+		return nil
+	case unwanted:
+		m.answeredAll(n.outcome)
 		return nil
 	}
-	d := &m.deeds[m.waits]
-	d.answered = true
+	m.answeredAll(n.outcome)
 	done := n.outcome == Done
-	if done && m.out.typ == frameReset && m.out.view == m.view.number {
-		m.view.epoch = n.x.epoch
+	if done && m.out.typ == frameReset && m.out.view == m.showing.number {
+		m.showing.epoch = n.x.epoch
 	}
-	switch waited := m.waits; {
-	case done && n.id != waited:
+	return m.give(n)
+}
+
+// give gives the program its response.
+func (m *whole) give(n note) error {
+	waited, d, done := m.waits, &m.deeds[m.waits], n.outcome == Done
+	d.answered = true
+	m.waits = 0
+	switch {
+	case done && n.id != 0 && n.id != waited:
 		return fmt.Errorf("the response of exchange %d is given to the program of exchange %d", n.id, waited)
-	case done && d.ran != 1:
+	case done && n.id != 0 && d.ran != 1:
 		return fmt.Errorf("exchange %d is done, and was executed %d times", waited, d.ran)
+	case done && n.content != (content{m.out.content.read, byte(d.card), byte(m.state)}):
+		return fmt.Errorf("the response of exchange %d is that of another state: %v, and the card is in %d", waited,
+			n.content, m.state)
 	case n.outcome == Unknown && !d.changed:
 		return fmt.Errorf("the response of exchange %d is lost, and its card was not changed", waited)
 	case n.outcome == StaleEpoch && d.ran != 0:
 		return fmt.Errorf("exchange %d is said not to be executed, and was", waited)
 	}
-	m.waits = 0
 	return nil
 }
 
 // finishing lists what happens once the network works again: frames arrive, the TLA dials if it must, the card answers.
 var finishing = []func(*whole) (bool, error){
-	(*whole).noticeLoss, (*whole).helloReaches, (*whole).reachTLA, (*whole).reachPdT, (*whole).finish, (*whole).dial,
+	(*whole).noticeLoss, (*whole).helloReaches, (*whole).reachTLA, (*whole).reachPdT,
+	(*whole).finish, (*whole).predicted, (*whole).dial,
 }
 
 // noticeLoss has a TLA whose PdT is no longer at the other end give the link up, since it hears nothing.
@@ -454,6 +540,7 @@ func (m *whole) noticeLoss() (bool, error) {
 	lost := (m.tlaUp || m.asked) && m.hellos.len() == 0 && (!m.pdtUp || m.pdtGen != m.tlaGen)
 	if lost {
 		m.tlaUp, m.asked, m.toTLA = false, false, queue{}
+		m.dropPromises()
 	}
 	return lost, nil
 }
@@ -487,23 +574,24 @@ func (m *whole) final() error {
 		return fmt.Errorf("the program of exchange %d waits for ever", m.waits)
 	case m.claim.waiting:
 		return errors.New("the slot is never free again")
-	case m.view.card != m.card:
-		return fmt.Errorf("card %d is in, and the PdT shows card %d", m.card, m.view.card)
-	case m.card != 0 && m.view.epoch != m.ledger.epoch:
-		return fmt.Errorf("the card is in epoch %d, and the PdT addresses epoch %d", m.ledger.epoch, m.view.epoch)
+	case m.showing.card != m.card:
+		return fmt.Errorf("card %d is in, and the PdT shows card %d", m.card, m.showing.card)
+	case m.card != 0 && m.showing.epoch != m.ledger.epoch:
+		return fmt.Errorf("the card is in epoch %d, and the PdT addresses epoch %d", m.ledger.epoch, m.showing.epoch)
 	}
 	return nil
 }
 
 // explore visits every state that can be reached, nearest first; its error says by which acts a forbidden one is
 // reached.
-func explore(b budget) (states int, err error) {
+func explore(b budget, mutant mutant) (states int, err error) {
 	type place struct {
 		m    *whole
 		from int
 		by   string
 	}
 	places := []place{{m: startWhole(b)}}
+	places[0].m.mutant = mutant
 	known := map[key]bool{places[0].m.key(): true}
 	path := func(at int, last string, err error) error {
 		for ; at > 0; at = places[at].from {
@@ -515,7 +603,7 @@ func explore(b budget) (states int, err error) {
 		if err := places[at].m.settles(); err != nil {
 			return len(places), path(at, "(then all goes well)", err)
 		}
-		for _, a := range acts {
+		for _, a := range b.acts() {
 			next, err := places[at].m.after(a)
 			if err != nil {
 				return len(places), path(at, a.name, err)
@@ -547,7 +635,7 @@ func TestC2ExactlyOnceInEveryOrder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			states, err := explore(b)
+			states, err := explore(b, "")
 			if err != nil {
 				t.Fatalf("%d states: %v", states, err)
 			}

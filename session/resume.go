@@ -43,8 +43,9 @@ type slotSeqText struct {
 }
 
 type slotPendingText struct {
-	Slot    Slot   `json:"slot"`
-	Pending uint32 `json:"pending"`
+	Slot    Slot    `json:"slot"`
+	Pending uint32  `json:"pending"`
+	Seq     *uint32 `json:"seq,omitempty"` // with read-ahead: the last number whose program has an answer
 }
 
 var (

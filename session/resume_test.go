@@ -99,14 +99,18 @@ type lasting struct {
 	runs       sync.WaitGroup
 }
 
-func newLasting(t testing.TB) *lasting {
+func newLasting(t testing.TB) *lasting { return newLastingWith(t, 0) }
+
+// newLastingWith returns a session with so many promises at once.
+func newLastingWith(t testing.TB, ahead int) *lasting {
 	l := &lasting{tb: t, generation: 1, inserted: make(chan Inserted, 99), removed: make(chan Slot, 99)}
 	l.testLink = newLink(t)
 	id := NewID()
 	var err error
-	l.t, err = OpenTerminal(l.a, TerminalConfig{ID: id, Timers: unhurried})
+	l.t, err = OpenTerminal(l.a, TerminalConfig{ID: id, Timers: unhurried, Ahead: ahead})
 	require.NoError(t, err)
 	l.w, err = OpenWorkstation(l.b, WorkstationConfig{Session: id.String(), Shows: true, Timers: unhurried,
+		Ahead:    ahead,
 		Inserted: func(_ Slot, i Inserted) { l.inserted <- i }, Removed: func(s Slot) { l.removed <- s }})
 	require.NoError(t, err)
 	l.serve(func() error { return l.w.Serve(context.Background()) })
@@ -400,7 +404,7 @@ func TestResumeProvesThePdT(t *testing.T) {
 		defer s.close(errClosed)
 		if _, err := s.read(); err == nil {
 			_ = s.writeJSON(frameHello, helloPdT{Version: version, Session: l.t.cfg.ID.String(),
-				Resume: &resumePdT{"00", []slotPendingText{{0, 0}, {1, 0}}}})
+				Resume: &resumePdT{"00", []slotPendingText{{Slot: 0}, {Slot: 1}}}})
 			drain(further.b)
 		}
 	}()

@@ -55,21 +55,29 @@ type pair struct {
 	shown    chan Slot
 	endT     chan error
 	endW     chan error
+	commands atomic.Int32 // that reached a card
+	taken    atomic.Int32 // that a prediction had executed
 }
 
 // drain reads what the end under test says, until it closes.
 func drain(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
-func newPair(t *testing.T) *pair {
+func newPair(t *testing.T) *pair { return startPair(t, TerminalConfig{}, WorkstationConfig{}) }
+
+// startPair starts a session whose ends are as given; it fills in the rest.
+func startPair(t *testing.T, tla TerminalConfig, pdt WorkstationConfig) *pair {
 	a, b := nettest.Pair(t)
 	p := &pair{inserted: make(chan Inserted, 9), removed: make(chan Slot, 9), shown: make(chan Slot, 9),
 		endT: make(chan error, 1), endW: make(chan error, 1)}
 	id := NewID()
 	var err error
-	p.t, err = OpenTerminal(a, TerminalConfig{ID: id, Timers: unhurried, OnShown: func(s Slot) { p.shown <- s }})
+	tla.ID, tla.Timers, tla.OnShown = id, unhurried, func(s Slot) { p.shown <- s }
+	tla.OnCommand, tla.OnTaken = func(Slot) { p.commands.Add(1) }, func(Slot) { p.taken.Add(1) }
+	p.t, err = OpenTerminal(a, tla)
 	require.NoError(t, err)
-	p.w, err = OpenWorkstation(b, WorkstationConfig{Session: id.String(), Shows: true, Timers: unhurried,
-		Inserted: func(_ Slot, i Inserted) { p.inserted <- i }, Removed: func(s Slot) { p.removed <- s }})
+	pdt.Session, pdt.Shows, pdt.Timers = id.String(), true, unhurried
+	pdt.Inserted, pdt.Removed = func(_ Slot, i Inserted) { p.inserted <- i }, func(s Slot) { p.removed <- s }
+	p.w, err = OpenWorkstation(b, pdt)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var runs sync.WaitGroup

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"sync"
+
+	"tlagate/session/ahead"
 )
 
 // ErrCardLost is returned by a Card that was removed, or reset by somebody else, so that nobody knows whether the
@@ -33,6 +35,11 @@ type TerminalConfig struct {
 	OnPIN func(Slot)
 	// OnShown is called once for each card that programs at the PdT see; it must not block. nil = not called.
 	OnShown func(Slot)
+	// Ahead is how many promises may be open in a slot, for cards that are an AheadCard; 0 = no read-ahead.
+	Ahead int
+	// OnTaken is called after OnCommand for each command that a prediction has executed; it must not block. nil = not
+	// called.
+	OnTaken func(Slot)
 }
 
 // Terminal is the TLA's end of a card session, over one link after another. Its methods may be called from any
@@ -41,7 +48,8 @@ type Terminal struct {
 	cfg    TerminalConfig
 	secret []byte // exported from the first link; nil = the session ends with that link
 	up     chan struct{}
-	tells  bool // the PdT will say when programs see a card; known once up
+	tells  bool // the PdT will say when programs see a card; known once up, as is window
+	window int  // of read-ahead, as both ends agree; 0 = none
 	slots  [Slots]*terminalSlot
 
 	start sync.Once
@@ -65,6 +73,9 @@ type terminalSlot struct {
 	since uint32  // the epoch in which it came in
 	seen  bool    // programs at the PdT see it
 	out   *stream // where frames go; nil while there is no link, or the PdT has not said where it stands
+
+	promiser *ahead.Promiser // nil = no read-ahead
+	wake     chan struct{}   // capacity 1: something may be predicted
 }
 
 // job is one exchange to execute on a card.
@@ -80,12 +91,13 @@ type job struct {
 func OpenTerminal(conn net.Conn, cfg TerminalConfig) (*Terminal, error) {
 	t := &Terminal{cfg: cfg, s: newStream(conn, cfg.Timers), up: make(chan struct{}), quit: make(chan struct{})}
 	for i := range t.slots {
-		t.slots[i] = &terminalSlot{slot: Slot(i), jobs: make(chan job, 1), out: t.s}
+		t.slots[i] = &terminalSlot{slot: Slot(i), jobs: make(chan job, 1), out: t.s,
+			wake: make(chan struct{}, 1)}
 	}
 	var err error
 	if t.secret, err = export(conn, labelSecret, cfg.ID.String()); err == nil {
 		hello := newHelloTLA(cfg.ID)
-		hello.Shown = true
+		hello.Shown, hello.Ahead = true, offer(cfg.Ahead)
 		err = t.s.writeJSON(frameHello, hello)
 	}
 	if err != nil {
@@ -144,7 +156,7 @@ func (t *Terminal) link() *stream {
 func (t *Terminal) detach() {
 	for _, ts := range t.slots {
 		ts.mu.Lock()
-		ts.out = nil
+		ts.loseLink()
 		ts.mu.Unlock()
 	}
 	t.mu.Lock()
@@ -165,6 +177,7 @@ func (t *Terminal) Close() {
 	for _, ts := range t.slots {
 		ts.mu.Lock()
 		wipe(ts.book.kept)
+		ts.dropPromises()
 		ts.mu.Unlock()
 	}
 	clear(t.secret)
@@ -191,6 +204,7 @@ func (t *Terminal) Insert(slot Slot, atr []byte, p Protocol, card Card) error {
 	}
 	ts.card, ts.shown = card, append([]byte{byte(p)}, atr...)
 	ts.since, ts.seen = ts.book.insert(), false
+	ts.changed()
 	return ts.sendCard()
 }
 
@@ -204,6 +218,7 @@ func (t *Terminal) Remove(slot Slot) error {
 	}
 	ts.card, ts.shown, ts.seen = nil, nil, false
 	ts.book.remove()
+	ts.changed()
 	return ts.sendCard()
 }
 
@@ -226,6 +241,7 @@ func (t *Terminal) readAll(s *stream) error {
 			return err
 		}
 		t.tells = h.Shown
+		t.beginAhead(agree(t.cfg.Ahead, h.Ahead))
 		close(t.up)
 	}
 	for {
@@ -233,12 +249,41 @@ func (t *Terminal) readAll(s *stream) error {
 		if err != nil {
 			return err
 		}
-		if f.typ == frameShown {
-			t.handleShown(f)
-		} else if err := t.admit(f); err != nil {
+		if err := t.handle(f); err != nil {
 			return err
 		}
 	}
+}
+
+func (t *Terminal) handle(f frame) error {
+	if err := t.expect(f.typ); err != nil {
+		return err
+	}
+	switch f.typ {
+	case frameShown:
+		t.handleShown(f)
+		return nil
+	case frameTake:
+		return t.taken(f)
+	}
+	return t.admit(f)
+}
+
+// expect returns an error for a frame that a PdT does not send, with or without read-ahead.
+func (t *Terminal) expect(typ frameType) error {
+	switch typ {
+	case frameShown, frameReset, frameVerify:
+		return nil
+	case frameAsk, frameTake:
+		if t.window > 0 {
+			return nil
+		}
+	case frameCommand:
+		if t.window == 0 {
+			return nil
+		}
+	}
+	return protocolErrorf("frame type %d in the wrong direction, or not agreed", typ)
 }
 
 // handleShown takes a shown. Whatever the PdT sends, and however often, it costs a look and counts once for each card.
@@ -271,26 +316,30 @@ func (t *Terminal) readHello(s *stream) (h helloPdT, err error) {
 	return h, nil
 }
 
-// admit takes a command or reset, which is executed, answered from the kept response, or refused.
+// admit takes a command or reset, which is executed, answered from the kept response or by a promise, or refused.
 func (t *Terminal) admit(f frame) error {
-	if f.typ != frameCommand && f.typ != frameReset && f.typ != frameVerify {
-		return protocolErrorf("frame type %d in the wrong direction", f.typ)
-	}
 	x, body := splitExchange(f.payload)
-	kind := ResetKind(0)
-	if f.typ == frameReset {
+	kind, got := ResetKind(0), uint32(0)
+	switch f.typ {
+	case frameReset:
 		if kind = ResetKind(body[0]); kind < ResetWarm || kind > PowerOff {
 			return protocolErrorf("reset of kind %d", kind)
 		}
+	case frameAsk:
+		got, body = splitNumber(body)
 	}
+	defer wipe(f.payload)
 	ts := t.slots[f.slot]
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	switch v, outcome := ts.book.admit(x); v {
 	case execute:
-		// This never blocks: one exchange is outstanding.
-		ts.jobs <- job{ts.card, kind, append([]byte(nil), body...), f.typ == frameVerify}
-		wipe(f.payload)
+		j := job{ts.card, kind, append([]byte(nil), body...), f.typ == frameVerify}
+		if f.typ == frameAsk && t.foreseen(ts, got, j.apdu) {
+			return nil
+		}
+		ts.dropPromises()
+		ts.jobs <- j // this never blocks: one exchange is outstanding
 		return nil
 	case replay:
 		return t.replay(ts)
@@ -318,15 +367,20 @@ func (ts *terminalSlot) write(frame []byte) error {
 
 // settle answers the running exchange. The caller holds ts.mu.
 func (t *Terminal) settle(ts *terminalSlot, outcome Outcome, body []byte) error {
-	return ts.write(ts.book.settle(outcome, func(kept []byte, x exchangeID, o Outcome) []byte {
+	return ts.write(ts.keep(outcome, body))
+}
+
+// keep keeps the response of the running exchange. The caller holds ts.mu.
+func (ts *terminalSlot) keep(outcome Outcome, body []byte) []byte {
+	return ts.book.settle(outcome, func(kept []byte, x exchangeID, o Outcome) []byte {
 		if o != Done {
 			body = nil
 		}
 		return appendFrame(kept, frameResponse, ts.slot, x.bytes(), []byte{byte(o)}, body)
-	}))
+	})
 }
 
-// work executes a slot's exchanges until the session ends.
+// work executes a slot's exchanges until the session ends, and predictions while there is none.
 func (t *Terminal) work(ts *terminalSlot) {
 	for {
 		select {
@@ -334,6 +388,18 @@ func (t *Terminal) work(ts *terminalSlot) {
 			return
 		case j := <-ts.jobs:
 			t.execute(ts, j)
+			continue
+		default:
+		}
+		if t.predict(ts) {
+			continue
+		}
+		select {
+		case <-t.quit:
+			return
+		case j := <-ts.jobs:
+			t.execute(ts, j)
+		case <-ts.wake:
 		}
 	}
 }
@@ -341,7 +407,6 @@ func (t *Terminal) work(ts *terminalSlot) {
 // execute executes one exchange at the card, without the lock, and answers it.
 func (t *Terminal) execute(ts *terminalSlot, j job) {
 	body, err := t.run(ts, j)
-	wipe(j.apdu)
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if j.kind != 0 && ts.card == j.card {
@@ -350,6 +415,11 @@ func (t *Terminal) execute(ts *terminalSlot, j job) {
 			ts.shown = append(ts.shown[:1:1], body...)
 		}
 	}
+	t.finish(ts, j, body, err)
+}
+
+// finish answers an exchange whose job has ended, and wipes both. The caller holds ts.mu.
+func (t *Terminal) finish(ts *terminalSlot, j job, body []byte, err error) {
 	outcome := outcomeOf(err)
 	if outcome == Done && len(body) > MaxResponse {
 		outcome = Failed
@@ -357,6 +427,8 @@ func (t *Terminal) execute(ts *terminalSlot, j job) {
 	if err := t.settle(ts, outcome, body); err != nil {
 		ts.out.close(err)
 	}
+	ts.learn(j, outcome, body)
+	wipe(j.apdu)
 	wipe(body)
 }
 

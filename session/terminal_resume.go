@@ -77,7 +77,7 @@ func (t *Terminal) settleAll(s *stream, r *resumePdT) error {
 		if r.Slots[i].Slot != ts.slot {
 			return protocolErrorf("hello without the %s slot", ts.slot)
 		}
-		if err := ts.resume(s, r.Slots[i].Pending); err != nil {
+		if err := ts.resume(s, r.Slots[i]); err != nil {
 			return err
 		}
 	}
@@ -85,12 +85,20 @@ func (t *Terminal) settleAll(s *stream, r *resumePdT) error {
 }
 
 // resume continues one slot on a link.
-func (ts *terminalSlot) resume(s *stream, pending uint32) error {
+func (ts *terminalSlot) resume(s *stream, stands slotPendingText) error {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	again, ok := ts.book.resume(pending)
+	pending, seq := stands.Pending, ts.book.lastSeq
+	if ts.promiser != nil {
+		if stands.Seq == nil {
+			return protocolErrorf("hello without the last number of the %s slot", ts.slot)
+		}
+		seq = *stands.Seq
+	}
+	again, ok := ts.book.resume(pending, seq)
 	if !ok {
-		return protocolErrorf("the %s slot awaits response %d, our last is %d", ts.slot, pending, ts.book.lastSeq)
+		return protocolErrorf("the %s slot awaits response %d after %d, our last is %d", ts.slot, pending, seq,
+			ts.book.lastSeq)
 	}
 	ts.out = s
 	if again {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"tlagate/session/ahead"
 	"tlagate/session/internal/peertext"
 )
 
@@ -36,6 +37,7 @@ type helloTLA struct {
 	Session  string     `json:"session"`
 	Slots    []slotText `json:"slots"`
 	Shown    bool       `json:"shown,omitempty"` // it knows the frame shown; on the first link
+	Ahead    *aheadText `json:"ahead,omitempty"` // it can read ahead; on the first link
 
 	Resume *resumeTLA `json:"resume,omitempty"` // on a further link of the session
 }
@@ -44,7 +46,29 @@ type helloPdT struct {
 	Version int        `json:"version"`
 	Session string     `json:"session"`
 	Shown   bool       `json:"shown,omitempty"` // it will send the frame shown; on the first link
+	Ahead   *aheadText `json:"ahead,omitempty"` // read-ahead is agreed; on the first link
 	Resume  *resumePdT `json:"resume,omitempty"`
+}
+
+// aheadText offers read-ahead, or agrees to it.
+type aheadText struct {
+	Window int `json:"window"` // most promises at once, from 1 to ahead.MaxWindow
+}
+
+// offer returns the offer of a window; nil = there is no read-ahead.
+func offer(window int) *aheadText {
+	if window <= 0 {
+		return nil
+	}
+	return &aheadText{min(window, ahead.MaxWindow)}
+}
+
+// agree returns the window that both ends agree on, 0 for none. What a peer writes may be anything.
+func agree(ours int, theirs *aheadText) int {
+	if theirs == nil || theirs.Window < 1 || ours <= 0 {
+		return 0
+	}
+	return min(ours, theirs.Window, ahead.MaxWindow)
 }
 
 func newHelloTLA(id ID) helloTLA {

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
+
+	"tlagate/session/ahead"
 )
 
 // Error makes any outcome but Done the error of an exchange.
@@ -39,6 +42,7 @@ type WorkstationConfig struct {
 	Inserted func(Slot, Inserted)
 	Removed  func(Slot)
 	Shows    bool // Shown will be called for each card that programs see; the TLA's user may wait for that
+	Ahead    int  // how many promises of the TLA may be at hand in a slot; 0 = no read-ahead
 }
 
 // Workstation is the PdT's end of a card session, over one link after another. Its methods may be called from any
@@ -47,6 +51,7 @@ type Workstation struct {
 	cfg    WorkstationConfig
 	secret []byte // exported from the first link; nil = the session ends with that link
 	hello  helloTLA
+	window int // of read-ahead, as both ends agree; 0 = none
 	slots  [Slots]*workstationSlot
 
 	turn chan struct{} // a token: its holder uses the link
@@ -72,6 +77,9 @@ type workstationSlot struct {
 	since uint32  // the epoch in which the card came in, or went
 	shown bool    // programs see the card
 	out   *stream // where commands go; nil while there is no link
+
+	desk  *ahead.Desk // nil = no read-ahead
+	aging *time.Timer // drops what the desk has had for too long; nil = no read-ahead
 }
 
 type response struct {
@@ -91,6 +99,7 @@ func OpenWorkstation(conn net.Conn, cfg WorkstationConfig) (*Workstation, error)
 	if err != nil {
 		return nil, w.s.fail(err)
 	}
+	w.beginAhead(agree(cfg.Ahead, w.hello.Ahead))
 	return w, nil
 }
 
@@ -155,7 +164,8 @@ func (w *Workstation) Serve(ctx context.Context) error {
 		ws.out = s
 		ws.mu.Unlock()
 	}
-	hello := helloPdT{Version: version, Session: w.cfg.Session, Shown: w.tellsShown()}
+	hello := helloPdT{Version: version, Session: w.cfg.Session, Shown: w.tellsShown(),
+		Ahead: offer(w.window)}
 	if err := s.writeJSON(frameHello, hello); err != nil {
 		return s.fail(err)
 	}
@@ -189,7 +199,7 @@ func (w *Workstation) serve(ctx context.Context, s *stream) error {
 func (w *Workstation) detach() {
 	for _, ws := range w.slots {
 		ws.mu.Lock()
-		ws.out = nil
+		ws.loseLink()
 		ws.mu.Unlock()
 	}
 }
@@ -208,10 +218,11 @@ func (w *Workstation) Close(cause error) {
 	}
 }
 
-// forget wipes an abandoned exchange.
+// forget wipes an abandoned exchange, and what is at hand.
 func (ws *workstationSlot) forget() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	ws.dropPromises()
 	if ws.book.waiting && ws.book.abandoned {
 		wipe(ws.frame)
 	}
@@ -231,6 +242,10 @@ func (w *Workstation) handle(f frame) error {
 		return w.removed(f)
 	case frameResponse:
 		return w.slots[f.slot].deliver(f)
+	case frameAhead:
+		if w.window > 0 {
+			return w.slots[f.slot].promise(f)
+		}
 	}
 	return protocolErrorf("frame type %d in the wrong direction", f.typ)
 }
@@ -269,6 +284,7 @@ func (ws *workstationSlot) newEpoch(f frame) (news bool, err error) {
 	}
 	if news = epoch != before; news {
 		ws.since, ws.shown = epoch, false
+		ws.enter()
 	}
 	return news, nil
 }
@@ -388,8 +404,11 @@ func (ws *workstationSlot) send(t frameType, epoch uint32, body []byte) {
 func (ws *workstationSlot) begin(t frameType, epoch uint32, body []byte) *stream {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	x := exchangeID{epoch, ws.book.begin()}
-	ws.frame = appendFrame(ws.frame[:0], t, ws.slot, x.bytes(), body)
+	if ws.desk != nil {
+		ws.beginAhead(t, epoch, body)
+		return ws.out
+	}
+	ws.frame = appendFrame(ws.frame[:0], t, ws.slot, exchangeID{epoch, ws.book.begin()}.bytes(), body)
 	return ws.out
 }
 
@@ -420,12 +439,16 @@ func (ws *workstationSlot) deliver(f frame) error {
 	}
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	wanted, ok := ws.book.accept(x, r.outcome)
-	if !ok {
-		return protocolErrorf("response %d of epoch %d, which nothing waits for", x.seq, x.epoch)
-	}
 	defer wipe(f.payload)
-	if !wanted {
+	how := ws.book.accept(x, r.outcome)
+	switch how {
+	case stray:
+		return protocolErrorf("response %d of epoch %d, which nothing waits for", x.seq, x.epoch)
+	case late:
+		return nil
+	}
+	ws.answered(r.outcome)
+	if how == unwanted {
 		ws.done()
 		return nil
 	}

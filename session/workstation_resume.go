@@ -76,12 +76,20 @@ func (w *Workstation) resumeSlots(s *stream, r *resumeTLA, binding []byte, resum
 	}
 	answer := &resumePdT{Proof: prove(w.secret, proofWorkstation, r.Generation, binding)}
 	for i, st := range stands {
-		answer.Slots = append(answer.Slots, slotPendingText{Slot(i), st.pending})
+		answer.Slots = append(answer.Slots, w.stands(Slot(i), st))
 	}
 	if err := s.writeJSON(frameHello, helloPdT{Version: version, Session: w.cfg.Session, Resume: answer}); err != nil {
 		return err
 	}
 	return w.sendAgain(s, stands)
+}
+
+// stands returns where a slot stands, as the TLA is told.
+func (w *Workstation) stands(slot Slot, st standing) slotPendingText {
+	if w.window == 0 {
+		return slotPendingText{Slot: slot, Pending: st.pending}
+	}
+	return slotPendingText{slot, st.pending, &st.seq}
 }
 
 // compare finds out where each slot stands, and frees those whose exchange is dropped. The slots are locked.

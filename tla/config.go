@@ -52,6 +52,9 @@ type Config struct {
 	// Storage returns what keeps the relay from writing what it must keep, for Status; nil or "" = nothing.
 	Storage func() string
 
+	// Ahead is how many answers of a card may be on their way to the PdT before its programs ask for them; 0 = none.
+	Ahead int
+
 	// Software is what gateways are told of our program; zero = nothing.
 	Software link.Software
 

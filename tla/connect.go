@@ -171,7 +171,7 @@ func (a *attempt) greet(inner net.Conn) (*route, error) {
 	}
 	terminal, err := session.OpenTerminal(inner, session.TerminalConfig{ID: a.id,
 		Timers:    session.Timers{Heartbeat: a.cfg.Timers.Heartbeat},
-		OnCommand: a.used, OnPIN: a.usedPIN, OnShown: a.shown})
+		OnCommand: a.used, OnPIN: a.usedPIN, OnShown: a.shown, Ahead: a.cfg.Ahead, OnTaken: a.taken})
 	if err != nil {
 		inner.Close()
 		return nil, err
@@ -246,6 +246,9 @@ func (a *attempt) noted(n link.Notice) {
 }
 
 func (a *attempt) used(session.Slot) { a.commanded() }
+
+// taken counts a command that the card executed before it was given.
+func (a *attempt) taken(session.Slot) { a.done.Add(1) }
 
 func (a *attempt) usedPIN(s session.Slot) {
 	a.used(s)

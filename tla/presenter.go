@@ -177,6 +177,9 @@ func (c counted) Transmit(apdu []byte) ([]byte, error) {
 	return response, err
 }
 
+// Ahead is as Transmit, for a prediction, which is not counted until a program gives its command.
+func (c counted) Ahead(apdu []byte) ([]byte, error) { return c.Card.Transmit(apdu) }
+
 // hide tells the PdT that the card is gone, and releases it.
 func (p *presenter) hide() {
 	if p.terminal != nil {

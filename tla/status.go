@@ -5,6 +5,7 @@ import (
 
 	"tlagate/pki"
 	"tlagate/session"
+	"tlagate/session/ahead"
 	"tlagate/tla/cards"
 )
 
@@ -66,12 +67,13 @@ type SessionStatus struct {
 	GatewayTLS *pki.Negotiated `json:"gateway_tls,omitempty"`
 	PdTTLS     *pki.Negotiated `json:"pdt_tls,omitempty"`
 
-	Until           time.Time `json:"until,omitzero"`             // at the latest
-	Refused         int64     `json:"refused"`                    // commands that the card policy stopped (C1)
-	RefusedIncident string    `json:"refused_incident,omitempty"` // once they are ManyRefused
-	Resumed         int64     `json:"resumed"`                    // how often a lost link was got back
-	LostSince       time.Time `json:"lost_since,omitzero"`
-	GraceUntil      time.Time `json:"grace_until,omitzero"` // while the link is lost: when the session will end
+	Until           time.Time     `json:"until,omitzero"`             // at the latest
+	Refused         int64         `json:"refused"`                    // commands that the card policy stopped (C1)
+	RefusedIncident string        `json:"refused_incident,omitempty"` // once they are ManyRefused
+	Resumed         int64         `json:"resumed"`                    // how often a lost link was got back
+	LostSince       time.Time     `json:"lost_since,omitzero"`
+	GraceUntil      time.Time     `json:"grace_until,omitzero"` // while the link is lost: when the session will end
+	Ahead           *ahead.Counts `json:"ahead,omitempty"`      // what was read before programs asked for it; absent = nothing
 	// the user is asked to stay; only an act of theirs keeps the session
 	Ask     *Ask     `json:"ask,omitempty"`
 	Warning *Warning `json:"warning,omitempty"`
@@ -170,6 +172,9 @@ func (l *live) status() *SessionStatus {
 		s.Gateway, s.GatewayIdentity = n.gateway, n.peers[0].Identity.String()
 		s.GatewayTLS, s.PdTTLS = &n.peers[0].TLS, &n.peers[1].TLS
 		s.Since, s.Until = n.since, n.since.Add(l.cfg.Timers.Absolute)
+		if read := n.terminal.Ahead(); read != (ahead.Counts{}) {
+			s.Ahead = &read
+		}
 		s.Ask, s.Warning = l.foresee(n.since, time.Now())
 	}
 	return s

@@ -22,23 +22,24 @@ import (
 
 // config is the configuration file; deploy/examples/pdt.yaml explains it.
 type config struct {
-	Gateways   cli.Servers   `yaml:"gateways"`
-	Client     cli.Identity  `yaml:"client"`
-	Server     cli.Identity  `yaml:"server"`
-	Trust      cli.Trust     `yaml:"trust"`
-	Access     access        `yaml:"access"`
-	User       userSection   `yaml:"user"`
-	Persons    *cli.Persons  `yaml:"persons"` // nil = no person can be verified
-	Driver     driver        `yaml:"driver"`
-	Status     cli.Path      `yaml:"status"`
-	Heartbeat  time.Duration `yaml:"heartbeat"`
-	Limits     limits        `yaml:"limits"`
-	Audit      cli.Path      `yaml:"audit"`
-	PersonKey  cli.PersonKey `yaml:"person_key"` // by which the trace marks persons; "" = it says of nobody who they are
-	Renewal    enrol.Section `yaml:"renewal"`
-	cli.Proxy  `yaml:",inline"`
-	cli.Hybrid `yaml:",inline"`
-	seal.Seal  `yaml:",inline"`
+	Gateways      cli.Servers   `yaml:"gateways"`
+	Client        cli.Identity  `yaml:"client"`
+	Server        cli.Identity  `yaml:"server"`
+	Trust         cli.Trust     `yaml:"trust"`
+	Access        access        `yaml:"access"`
+	User          userSection   `yaml:"user"`
+	Persons       *cli.Persons  `yaml:"persons"` // nil = no person can be verified
+	Driver        driver        `yaml:"driver"`
+	Status        cli.Path      `yaml:"status"`
+	Heartbeat     time.Duration `yaml:"heartbeat"`
+	Limits        limits        `yaml:"limits"`
+	Audit         cli.Path      `yaml:"audit"`
+	PersonKey     cli.PersonKey `yaml:"person_key"` // by which the trace marks persons; "" = it says of nobody who they are
+	Renewal       enrol.Section `yaml:"renewal"`
+	cli.Proxy     `yaml:",inline"`
+	cli.Hybrid    `yaml:",inline"`
+	cli.ReadAhead `yaml:",inline"`
+	seal.Seal     `yaml:",inline"`
 }
 
 type access struct {
@@ -61,7 +62,8 @@ func (p configFlag) load() (config, error) {
 	err := cli.LoadYAML(p.Config, &c, func() error {
 		c.Status = cmp.Or(c.Status, cli.Path(defaultStatus()))
 		c.Driver = c.Driver.withDefaults(c.Status)
-		return errors.Join(c.CheckProxy(), c.CheckHybrid(), c.CheckCrypto(), c.check(), c.checkSeal())
+		return errors.Join(c.CheckProxy(), c.CheckHybrid(), c.CheckReadAhead(), c.CheckCrypto(), c.check(),
+			c.checkSeal())
 	})
 	return c, err
 }
@@ -105,6 +107,7 @@ func (c config) service(store *trust.Trust, client, server *cli.Keys, log *slog.
 		Status:    string(c.Status),
 		Heartbeat: c.Heartbeat,
 		Limit:     c.Limits.Absolute,
+		Ahead:     c.Window(),
 		Grace:     c.Limits.Grace,
 		Dial:      c.Dial,
 		Software:  link.Ours(link.ProgramPdT, cli.BuildVersion()),

@@ -31,14 +31,15 @@ type config struct {
 
 	Heartbeat time.Duration `yaml:"heartbeat"`
 
-	Audit      cli.Path `yaml:"audit"`
-	Renewal    renewal  `yaml:"renewal"`
-	StartKey   startKey `yaml:"start_key"`
-	Floor      cli.Path `yaml:"clock_floor"` // empty: memory
-	cli.Proxy  `yaml:",inline"`
-	cli.Hybrid `yaml:",inline"`
-	seal.Seal  `yaml:",inline"`
-	Box        confinement `yaml:",inline"`
+	Audit         cli.Path `yaml:"audit"`
+	Renewal       renewal  `yaml:"renewal"`
+	StartKey      startKey `yaml:"start_key"`
+	Floor         cli.Path `yaml:"clock_floor"` // empty: memory
+	cli.Proxy     `yaml:",inline"`
+	cli.Hybrid    `yaml:",inline"`
+	cli.ReadAhead `yaml:",inline"`
+	seal.Seal     `yaml:",inline"`
+	Box           confinement `yaml:",inline"`
 }
 
 // renewal names no PKI: a relay reaches the PKI through the gateway of its session, or not at all (C4).
@@ -74,7 +75,7 @@ func (w withConfig) load() (config, error) {
 	var c config
 	err := cli.LoadYAML(w.Config, &c, func() error {
 		return errors.Join(address.Servers("gateways", c.Gateways.Texts()), c.Control.finish(c.Sealed), c.CheckProxy(),
-			c.CheckHybrid(), c.CheckCrypto(), c.checkFiles(), c.checkChoice(),
+			c.CheckHybrid(), c.CheckReadAhead(), c.CheckCrypto(), c.checkFiles(), c.checkChoice(),
 			enrol.Section{At: c.Renewal.At}.Check(), c.timers(tla.Settings{Absolute: c.Limits.Absolute,
 				Inactive: c.Limits.Inactive}).Check(), c.checkSeal(), c.checkSandbox())
 	})

@@ -118,6 +118,7 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 		Party: &trust.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate),
 			Hybrids: cfg.Hybrids(trace.Hybrids)},
 		Timers: cfg.timers(s), Software: link.Ours(link.ProgramRelay, cli.BuildVersion()),
+		Ahead: cfg.Window(),
 		Clock: tla.OpenClock(tla.ClockConfig{File: string(cfg.Floor), Built: built(), Vouched: d.trust.Vouched,
 			Log: log}),
 		During: []func(context.Context, string){r.during}, Renewal: r.renewal, Storage: trace.Trouble,

@@ -15,6 +15,7 @@ func main() {
 		return
 	}
 	short := flag.Bool("short", false, "few exchanges, near and far: to see that all of it works")
+	ahead := flag.Bool("ahead", false, "measure only what read-ahead makes of a visit")
 	memory := flag.Bool("memory", false, "measure only what a gateway with many sessions holds")
 	flag.Parse()
 	world.Enter()
@@ -24,6 +25,9 @@ func main() {
 	measure := run
 	if *memory {
 		measure = runMemory
+	}
+	if *ahead {
+		measure = runAhead
 	}
 	if err := measure(os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -42,6 +46,15 @@ func run(out io.Writer) error {
 		return err
 	}
 	r.print(out)
+	return nil
+}
+
+func runAhead(out io.Writer) error {
+	var r report
+	if err := measureAhead(&r); err != nil {
+		return err
+	}
+	r.printAhead(out)
 	return nil
 }
 

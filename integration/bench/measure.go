@@ -25,6 +25,7 @@ func beShort() {
 	floodConns, floodAPDUs = 1200, 20
 	delays, startsEach = delays[:2], 1
 	memorySessions = 100
+	aheadRounds, visits = 1, visits[:3]
 }
 
 // report is all that was measured.
@@ -33,6 +34,7 @@ type report struct {
 	near, far []times
 	flood     flooded
 	starts    []starts
+	ahead     []foreseen
 	memory    remembered
 	load      string // load average before the run: what else the machine did
 }
@@ -46,7 +48,7 @@ type starts struct {
 func (s *site) measureAll() (*report, error) {
 	r := &report{ways: s.ways(false), load: loadAverage()}
 	for _, step := range []func(*report) error{s.measureNear, s.measureFlood, s.measureFar, s.measureStarts,
-		measureMemory} {
+		measureAhead, measureMemory} {
 		if err := step(r); err != nil {
 			return nil, err
 		}

@@ -31,6 +31,9 @@ const (
 	doRead  = "read"  // N times READ BINARY of one block; returns N times
 	doClose = "close" // disconnect
 	doVisit = "visit" // all of a visit; returns two times: with the card alone, and from the program's start
+	doSame  = "same"  // READ BINARY of one block again and again; returns the median of the times
+	doFiles = "files" // all of a visit that reads two blocks of each of many files; returns one time
+	doBoth  = "both"  // all of a visit that uses both Readers in turn; returns one time
 	doSee   = "see"   // wait until all Readers have a card
 	doMiss  = "miss"  // wait until none of Readers has a card
 )
@@ -87,6 +90,12 @@ func (p *program) obey(o order) (answer, error) {
 		return answer{}, p.close()
 	case doVisit:
 		return p.visit(o.Readers[0])
+	case doSame:
+		return p.readSame(o.Readers[0])
+	case doFiles:
+		return timedVisit(func() error { return p.readFiles(o.Readers[0]) })
+	case doBoth:
+		return timedVisit(func() error { return useBoth(o.Readers) })
 	case doSee:
 		return answer{}, watch(o.Readers, scard.StatePresent, world.Patience)
 	case doMiss:

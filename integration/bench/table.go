@@ -16,6 +16,8 @@ func (r *report) print(out io.Writer) {
 	fmt.Fprintln(out)
 	r.printAims(out)
 	fmt.Fprintln(out)
+	r.printAhead(out)
+	fmt.Fprintln(out)
 	r.printFlood(out)
 	fmt.Fprintln(out)
 	r.printMemory(out)

@@ -94,11 +94,21 @@ func (r *race) stop() {
 	}
 }
 
+// readers returns the names of both readers: that of the Vitale card, and at a PdT that of the CPS card.
+func (w way) readers() []string { return []string{w.reader, lab.PdTReaders[lab.CPSSlot]} }
+
 // each gives every way the same order, one after the other.
 func (r *race) each(o order, use func(*times, answer) error) error {
+	return r.eachWith(func(w way) order {
+		o.Readers = []string{w.reader}
+		return o
+	}, use)
+}
+
+// eachWith gives every way an order, one after the other.
+func (r *race) eachWith(orderOf func(way) order, use func(*times, answer) error) error {
 	for i, p := range r.programs {
-		o.Readers = []string{r.ways[i].reader}
-		a, err := p.do(o)
+		a, err := p.do(orderOf(r.ways[i]))
 		if err == nil && use != nil {
 			err = use(&r.results[i], a)
 		}
@@ -112,6 +122,17 @@ func (r *race) each(o order, use func(*times, answer) error) error {
 func (r *race) visits() error {
 	time.Sleep(cold)
 	return r.each(order{Do: doVisit}, r.visited)
+}
+
+// seen returns what takes in the answer to an order.
+func (r *race) seen(do string) func(*times, answer) error {
+	if do == doVisit {
+		return r.visited
+	}
+	return func(t *times, a answer) error {
+		t.visit = append(t.visit, a.Times[0])
+		return nil
+	}
 }
 
 func (r *race) visited(t *times, a answer) error {

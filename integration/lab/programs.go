@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -99,10 +100,15 @@ func (l *Lab) write(name string, extra ...string) (string, error) {
 	if err := configurations.ExecuteTemplate(&b, name, l); err != nil {
 		return "", fmt.Errorf("cannot write the configuration of the %s: %w", name, err)
 	}
+	if window := os.Getenv("READ_AHEAD"); name == "relay" && !slices.ContainsFunc(extra, isReadAhead) && window != "" {
+		extra = append(extra, "read_ahead: "+window)
+	}
 	text := b.String() + strings.Join(extra, "\n") + "\n"
 	path := l.Path(name + l.suffix + ".yaml")
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
+
+func isReadAhead(line string) bool { return strings.HasPrefix(line, "read_ahead:") }
 
 // StartGateway starts tla-gateway; extra lines are added to its configuration.
 func (l *Lab) StartGateway(extra ...string) error {

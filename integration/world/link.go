@@ -78,6 +78,7 @@ func (l *link) receive(all *sync.WaitGroup, c net.Conn, d Direction) <-chan chun
 	chunks := make(chan chunk, maxInFlight)
 	all.Go(func() {
 		defer close(chunks)
+		var free time.Time // when what came before has left
 		for {
 			buf := make([]byte, chunkSize)
 			n, err := c.Read(buf)
@@ -85,7 +86,8 @@ func (l *link) receive(all *sync.WaitGroup, c net.Conn, d Direction) <-chan chun
 			if n > 0 {
 				data = l.proxy.spoil(d, buf[:n])
 			}
-			if !l.put(chunks, data, err) || err != nil {
+			free = later(free, time.Now()).Add(l.proxy.lasts(len(data)))
+			if !l.put(chunks, chunk{free.Add(l.proxy.oneWay()), data, err}) || err != nil {
 				return
 			}
 		}
@@ -93,9 +95,16 @@ func (l *link) receive(all *sync.WaitGroup, c net.Conn, d Direction) <-chan chun
 	return chunks
 }
 
-func (l *link) put(chunks chan<- chunk, data []byte, err error) bool {
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func (l *link) put(chunks chan<- chunk, piece chunk) bool {
 	select {
-	case chunks <- chunk{time.Now().Add(l.proxy.oneWay()), data, err}:
+	case chunks <- piece:
 		return true
 	case <-l.ctx.Done():
 		return false

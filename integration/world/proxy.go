@@ -31,6 +31,7 @@ type Proxy struct {
 
 	mu       sync.Mutex // protects the rest
 	delay    time.Duration
+	rate     int           // octets a second in each direction; 0 = any
 	running  chan struct{} // closed: bytes flow; open: paused
 	paused   bool
 	refusing bool
@@ -60,6 +61,9 @@ func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 // SetDelay delays every byte by oneWay, half a round trip. A new connection waits for the round trip of the TCP
 // handshake as well.
 func (p *Proxy) SetDelay(oneWay time.Duration) { p.set(func() { p.delay = oneWay }) }
+
+// SetRate lets no more than so many octets a second pass in each direction of a connection; 0 = any.
+func (p *Proxy) SetRate(octets int) { p.set(func() { p.rate = octets }) }
 
 // SetFault passes every piece of data through f, which returns what is forwarded (perhaps nothing); nil = no fault. f
 // may be called concurrently.
@@ -167,6 +171,16 @@ func (p *Proxy) oneWay() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.delay
+}
+
+// lasts returns how long so many octets are on their way at the proxy's rate.
+func (p *Proxy) lasts(octets int) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.rate == 0 {
+		return 0
+	}
+	return time.Duration(octets) * time.Second / time.Duration(p.rate)
 }
 
 func (p *Proxy) flowing() <-chan struct{} {

@@ -96,6 +96,7 @@ func (p *plug) powerUp() error {
 // powerDown takes the power away, unless a power-on follows soon.
 func (p *plug) powerDown() {
 	p.off = true
+	p.card.Unpower()
 	p.idle.Reset(p.powerOff)
 }
 

@@ -155,6 +155,7 @@ func newFakeCard() *fakeCard {
 }
 
 func (c *fakeCard) Shown(_ session.Slot, epoch uint32) { c.shown <- epoch }
+func (c *fakeCard) DropAhead(session.Slot)             {}
 
 func (c *fakeCard) Transmit(ctx context.Context, _ session.Slot, epoch uint32, apdu []byte) ([]byte, error) {
 	c.mu.Lock()

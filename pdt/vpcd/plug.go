@@ -109,6 +109,7 @@ func (p *plug) serveOne(connected context.Context, req []byte) error {
 	switch control {
 	case powerOff:
 		p.off = true
+		p.card.Unpower()
 		p.idle.Reset(p.cfg.PowerOff)
 	case powerOn:
 		p.on = true

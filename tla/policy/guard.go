@@ -20,9 +20,10 @@ type Guard struct {
 
 	apps map[int]string // by open channel: AID; "" = none
 	// by channel, the class of a command whose response waits to be fetched with GET RESPONSE (T=0)
-	pending map[int]byte
-	chain   *chain     // nil = none under way
-	keys    *proofKeys // of the card's proofs
+	pending   map[int]byte
+	chain     *chain // nil = none under way
+	predictor *predictor
+	keys      *proofKeys // of the card's proofs
 }
 
 // unknown stands for an application when it is not known which is selected; no rule names it.
@@ -42,6 +43,7 @@ type Hooks struct {
 // Guard returns a guard that puts the policy before a card, just reset, with that ATR.
 func (p *Policy) Guard(card session.Card, atr []byte, hooks Hooks) *Guard {
 	g := &Guard{card: card, profile: p.profileOf(atr), hooks: hooks}
+	g.predictor = newPredictor(g.profile)
 	g.keys = newProofKeys(g.profile != nil && g.profile.reserved, p.Applications(atr))
 	g.forget()
 	return g
@@ -84,7 +86,13 @@ func (g *Guard) Transmit(apdu []byte) ([]byte, error) {
 
 // judge lets a GET RESPONSE pass that fetches the response of an allowed command; the table decides on all others.
 func (g *Guard) judge(c command, chained bool) (v Verdict) {
-	defer func() { g.tell(v) }()
+	v = g.decide(c, chained)
+	g.tell(v)
+	return v
+}
+
+// decide decides, and tells nobody.
+func (g *Guard) decide(c command, chained bool) (v Verdict) {
 	if g.fetches(c) {
 		return Verdict{Action: Allow, Why: "it fetches the response of an allowed command"}
 	}

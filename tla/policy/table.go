@@ -28,6 +28,8 @@ type Profile struct {
 	Proof []Proof `yaml:"proof,omitempty" json:"proof,omitempty"`
 	// whether programs of the Poste de Travail may sign with the key of a proof; "" = shared
 	ProofKey ProofKey `yaml:"proof-key,omitempty" json:"proof-key,omitempty"`
+	// what may be read before a program asks for it
+	Ahead Ahead `yaml:"ahead,omitempty" json:"ahead,omitzero"`
 }
 
 // Rule fits a command when each of its fields does; a field that is not given fits every command.
@@ -81,6 +83,7 @@ type profile struct {
 	proofs []Application
 
 	reserved bool // the keys of proofs are
+	ahead    Ahead
 }
 
 type rule struct {
@@ -162,8 +165,8 @@ func (w Profile) compile() (*profile, error) {
 		}
 		p.rules = append(p.rules, r)
 	}
-	p.reserved = w.ProofKey == Reserved
-	return p, errors.Join(w.checkProofKey(), p.readProofs(w.Proof))
+	p.reserved, p.ahead = w.ProofKey == Reserved, w.Ahead
+	return p, errors.Join(w.checkProofKey(), w.checkAhead(), p.readProofs(w.Proof))
 }
 
 func checkName(name string) error {

@@ -1,0 +1,225 @@
+package session
+
+import (
+	"errors"
+
+	"tlagate/session/ahead"
+)
+
+// ErrNotAhead is returned by an AheadCard for a prediction that must not reach the card.
+var ErrNotAhead = errors.New("the prediction may not reach the card")
+
+// AheadCard is a Card whose next commands can be predicted (docs/protocol.md, section 4.2).
+type AheadCard interface {
+	Card
+	// Ahead is as Transmit, for a prediction: it counts for nothing, and nobody is told of a refusal.
+	Ahead(apdu []byte) ([]byte, error)
+	// Predictor returns what predicts the commands of this insertion; it is the same at each call.
+	Predictor() Predictor
+}
+
+// Predictor follows what programs do with a card, and expects what they will do next. Its methods are called one at a
+// time, but perhaps while the card executes something, and must not block. What they are given may not be kept.
+type Predictor interface {
+	// Gave takes a command that a program gave, with its response; nil = there is none, and the card may be in any
+	// state.
+	Gave(apdu, response []byte)
+	// Took takes a command that a program gave and that the oldest prediction had executed.
+	Took(apdu, response []byte)
+	// Next returns the command that will be given after those, and after all that were predicted; nil = not known.
+	Next() []byte
+	// Predicted takes the prediction of Next, which was executed.
+	Predicted(apdu, response []byte)
+	// Drop forgets the predictions that were not taken.
+	Drop()
+	// Lose is as Drop, and expects nothing before the program has given further commands.
+	Lose()
+	// Reset begins anew: the card was reset.
+	Reset()
+}
+
+// predictor returns that of the present card; nil = there is none. The caller holds ts.mu.
+func (ts *terminalSlot) predictor() Predictor {
+	if c, ok := ts.card.(AheadCard); ok && ts.promiser != nil {
+		return c.Predictor()
+	}
+	return nil
+}
+
+// beginAhead begins read-ahead with the window that both ends agree on.
+func (t *Terminal) beginAhead(window int) {
+	t.window = window
+	for _, ts := range t.slots {
+		ts.mu.Lock()
+		if window > 0 {
+			ts.promiser = ahead.NewPromiser(window)
+		}
+		ts.mu.Unlock()
+	}
+}
+
+// Ahead returns how many promises there were, in all slots.
+func (t *Terminal) Ahead() (sum ahead.Counts) {
+	for _, ts := range t.slots {
+		ts.mu.Lock()
+		if ts.promiser != nil {
+			sum = sum.Plus(ts.promiser.Count())
+		}
+		ts.mu.Unlock()
+	}
+	return sum
+}
+
+// foreseen reports whether a promise, or the prediction that is at the card, answers a command that is to be executed.
+// The caller holds ts.mu.
+func (t *Terminal) foreseen(ts *terminalSlot, got uint32, apdu []byte) bool {
+	v, response := ts.promiser.Asked(got, apdu)
+	if v == ahead.Kept {
+		ts.keep(Done, response)
+		t.took(ts, apdu, response)
+	}
+	return v != ahead.Execute
+}
+
+// taken takes a take: a program has given the command of a promise, and has its answer.
+func (t *Terminal) taken(f frame) error {
+	x, body := splitExchange(f.payload)
+	number, _ := splitNumber(body)
+	ts := t.slots[f.slot]
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if !ts.book.take(x.seq) {
+		return protocolErrorf("sequence number %d of the %s slot out of order", x.seq, f.slot)
+	}
+	if command, response, ok := ts.promiser.Taken(number); ok {
+		t.took(ts, command, response)
+	}
+	return nil
+}
+
+// took notes that a promise has answered a command, and wipes both. The caller holds ts.mu.
+func (t *Terminal) took(ts *terminalSlot, command, response []byte) {
+	if p := ts.predictor(); p != nil {
+		p.Took(command, response)
+	}
+	wipe(command)
+	wipe(response)
+	t.count(ts.slot, true)
+	select {
+	case ts.wake <- struct{}{}:
+	default:
+	}
+}
+
+// count counts a command that a program gave and that a prediction had executed, unless that failed.
+func (t *Terminal) count(slot Slot, done bool) {
+	if t.cfg.OnCommand != nil {
+		t.cfg.OnCommand(slot)
+	}
+	if done && t.cfg.OnTaken != nil {
+		t.cfg.OnTaken(slot)
+	}
+}
+
+// predict has the card execute one prediction, and reports whether there was one.
+func (t *Terminal) predict(ts *terminalSlot) bool {
+	card, apdu := ts.beginPrediction()
+	if card == nil {
+		return false
+	}
+	response, err := card.Ahead(apdu)
+	if err == nil && (len(response) < MinResponse || len(response) > MaxResponse) {
+		response, err = nil, errors.New("response of a length that none has")
+	}
+	if j := t.endPrediction(ts, job{card: card, apdu: apdu}, response, err); j.card != nil {
+		t.execute(ts, j)
+	}
+	return true
+}
+
+// beginPrediction returns what to predict, and on which card; nil = nothing now.
+func (ts *terminalSlot) beginPrediction() (AheadCard, []byte) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	p := ts.predictor()
+	if p == nil || ts.out == nil || ts.book.running || !ts.promiser.May() {
+		return nil, nil
+	}
+	apdu := p.Next()
+	if apdu == nil {
+		return nil, nil
+	}
+	ts.promiser.Begin(apdu)
+	return ts.card.(AheadCard), apdu
+}
+
+// endPrediction promises the answer of a prediction, or answers the command with it that a program has given meanwhile.
+// It returns a job if that command must be executed all the same.
+func (t *Terminal) endPrediction(ts *terminalSlot, j job, response []byte, err error) (again job) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if err != nil {
+		response = nil
+	}
+	number, fate := ts.promiser.End(response)
+	switch {
+	case fate == ahead.Awaited && errors.Is(err, ErrNotAhead):
+		return j
+	case fate == ahead.Awaited:
+		t.count(ts.slot, err == nil)
+		t.finish(ts, j, response, err)
+		return job{}
+	case fate == ahead.Promised:
+		ts.predictor().Predicted(j.apdu, response)
+		p := promised{ts.book.epoch, number, j.apdu, response}
+		if err := ts.out.write(frameAhead, ts.slot, p.parts()...); err != nil {
+			ts.out.close(err)
+		}
+	}
+	wipe(j.apdu)
+	wipe(response)
+	return job{}
+}
+
+// learn has the predictor know of an exchange that the card has executed. The caller holds ts.mu.
+func (ts *terminalSlot) learn(j job, o Outcome, body []byte) {
+	p := ts.predictor()
+	switch {
+	case p == nil || ts.card != j.card:
+	case j.kind != 0 && o == Done:
+		p.Reset()
+	case j.kind != 0:
+		p.Lose()
+	case o != Done:
+		p.Gave(j.apdu, nil)
+	default:
+		p.Gave(j.apdu, body)
+	}
+}
+
+// dropPromises drops all promises. The caller holds ts.mu.
+func (ts *terminalSlot) dropPromises() {
+	if ts.promiser == nil {
+		return
+	}
+	ts.promiser.Drop()
+	if p := ts.predictor(); p != nil {
+		p.Drop()
+	}
+}
+
+// loseLink stops writing, and drops all promises, until there is another link. The caller holds ts.mu.
+func (ts *terminalSlot) loseLink() {
+	ts.out = nil
+	ts.dropPromises()
+	if p := ts.predictor(); p != nil {
+		p.Lose()
+	}
+}
+
+// changed begins anew with another card, or none. The caller holds ts.mu.
+func (ts *terminalSlot) changed() {
+	if ts.promiser != nil {
+		ts.promiser.Insert()
+	}
+}

@@ -1,0 +1,271 @@
+package policy
+
+import "fmt"
+
+// predictor expects what a program will read next (docs/policy.md, "Read-ahead"): the next part of a file that it reads
+// part by part, and what the card said to ask for instead. It implements session.Predictor.
+type predictor struct {
+	on    bool
+	probe bool
+
+	given trail // after the commands that the program gave
+	head  trail // and after the predictions that it may give next
+
+	hidden  bool           // since the reset there was something of which only the card knows what it was
+	ended   bool           // a prediction went past the end of a file whose length was not known
+	wrong   bool           // or of one whose length was thought to be known
+	lengths map[string]int // of files, by how they were found since the insertion
+}
+
+// trail is what the last commands tell of the next.
+type trail struct {
+	read     command // the last READ BINARY of the current EF, if it was successful and full
+	row      int     // how many of these there were in a row, each where the one before had ended; 0 = none
+	length   int     // of the current EF, if it is known; 0 = not
+	exact    []byte  // what the card wants to be asked instead (6Cxx); nil = nothing
+	fetching bool    // a SELECT was answered 61xx, whose response will tell the length
+	at       string  // the SELECTs since the reset, or the last by name; lost = not known
+	file     string  // and how the current EF was found from there
+}
+
+const (
+	insReadBinary = 0xB0
+	insGetData    = 0xCA
+
+	inARow    = 2       // reads after which the next one is predicted
+	maxOffset = 1 << 15 // of READ BINARY without a short identifier
+	maxTrail  = 64      // octets that name a file
+	maxFiles  = 64      // whose length is remembered
+	lost      = "?"
+	sfiBit    = 0x80 // in P1: the rest of it is a short identifier
+)
+
+func newPredictor(p *profile) *predictor {
+	if p == nil {
+		return &predictor{}
+	}
+	return &predictor{on: p.ahead.Reads != Off, probe: p.ahead.EOF == Probe, lengths: map[string]int{}}
+}
+
+// Gave implements session.Predictor.
+func (p *predictor) Gave(apdu, response []byte) {
+	c, err := parse(apdu)
+	if err != nil || response == nil {
+		p.Lose()
+	}
+	if err == nil {
+		p.hidden = p.hidden || c.secure() || c.veiled()
+	}
+	if err == nil && response != nil {
+		p.follow(&p.given, c, apdu, response)
+	}
+	p.Drop()
+}
+
+// Took implements session.Predictor.
+func (p *predictor) Took(apdu, response []byte) {
+	if c, err := parse(apdu); err == nil {
+		p.follow(&p.given, c, apdu, response)
+	}
+}
+
+// Predicted implements session.Predictor.
+func (p *predictor) Predicted(apdu, response []byte) {
+	c, err := parse(apdu)
+	if err != nil {
+		return
+	}
+	asked, known := p.head.exact != nil, p.head.length > 0
+	p.follow(&p.head, c, apdu, response)
+	p.given.length = p.head.length // it is the same file
+	p.head.exact = nil             // one prediction that went wrong is enough
+	if failed := !asked && p.head.row == 0; failed {
+		p.ended, p.wrong = p.ended || !known && !p.probe, p.wrong || known
+	}
+}
+
+// Next implements session.Predictor.
+func (p *predictor) Next() []byte {
+	if !p.on || p.hidden {
+		return nil
+	}
+	if p.head.exact != nil {
+		return append([]byte(nil), p.head.exact...)
+	}
+	if p.wrong || p.ended && p.head.length == 0 || p.head.row < inARow {
+		return nil
+	}
+	return p.head.next()
+}
+
+// Drop implements session.Predictor.
+func (p *predictor) Drop() { p.head = p.given }
+
+// Lose implements session.Predictor.
+func (p *predictor) Lose() { p.given, p.head = trail{at: lost}, trail{at: lost} }
+
+// Reset implements session.Predictor.
+func (p *predictor) Reset() {
+	p.given, p.head, p.hidden = trail{}, trail{}, false
+}
+
+// follow takes in a command and its response.
+func (p *predictor) follow(t *trail, c command, apdu, response []byte) {
+	fetched := t.fetching && c.ins == insGetResponse && c.cla == 0
+	t.exact, t.fetching = nil, false
+	sw1, sw2 := status(response)
+	switch data := response[:len(response)-2]; {
+	case c.cla == 0 && c.ins == insReadBinary && len(c.data) == 0 && c.le > 0:
+		p.followRead(t, c, sw1, sw2, len(data))
+		t.askExactly(c, apdu, sw1, sw2)
+	case c.cla == 0 && c.ins == insGetData:
+		t.row = 0
+		t.askExactly(c, apdu, sw1, sw2)
+	case c.cla == 0 && c.ins == insSelect:
+		t.chose(c, succeeded(response), sw1 == 0x61)
+		p.measure(t, lengthIn(data))
+	case fetched:
+		p.measure(t, lengthIn(data))
+	case c.cla == 0:
+		t.row = 0
+	default:
+		*t = trail{at: lost} // another channel, or only the card knows what it was
+	}
+}
+
+// chose takes in a SELECT. After one that failed, what is selected is not known.
+func (t *trail) chose(c command, done, more bool) {
+	at := fmt.Sprintf("%s/%02X%02X%X", t.at, c.p1, c.p2&0xF3, c.data)
+	switch {
+	case !done:
+		at = lost
+	case c.p1 == 0x04:
+		at = fmt.Sprintf("%X", c.data)
+	case t.at == lost || len(at) > maxTrail:
+		at = lost
+	}
+	*t = trail{at: at, file: at, fetching: more}
+}
+
+// measure notes how long the current file is; 0 = it was not told, and may be known from earlier.
+func (p *predictor) measure(t *trail, length int) {
+	t.length = length
+	switch known := p.lengths[t.file]; {
+	case t.at == lost:
+	case length == 0:
+		t.length = known
+	case known > 0 || len(p.lengths) < maxFiles:
+		p.lengths[t.file] = length
+	}
+}
+
+// followRead takes in a READ BINARY. One by a short identifier makes that file the current one.
+func (p *predictor) followRead(t *trail, c command, sw1, sw2 byte, data int) {
+	at := offset(c)
+	if c.p1&sfiBit != 0 {
+		t.row, t.file = 0, fmt.Sprintf("%s#%02X", t.at, c.p1)
+		p.measure(t, 0)
+	}
+	if sw1 == 0x90 && sw2 == 0 && data == c.le {
+		joins := t.row > 0 && c.le == t.read.le && c.extended == t.read.extended && at == offset(t.read)+t.read.le
+		if !joins {
+			t.row = 0
+		}
+		t.row++
+		t.read = command{cla: c.cla, ins: c.ins, p1: c.p1, p2: c.p2, le: c.le, extended: c.extended}
+		return
+	}
+	ends := sw1 == 0x6B && t.row > 0 && at == offset(t.read)+t.read.le // where the last read ended
+	if end := at + short(sw1, sw2, data, c.le); end > at || ends {
+		p.measure(t, end)
+	}
+	t.row = 0
+}
+
+// short returns how many octets there still were, as far as an answer that is not full tells.
+func short(sw1, sw2 byte, data, le int) int {
+	switch {
+	case sw1 == 0x6C:
+		return min(orMax(int(sw2), 256), le)
+	case sw1 == 0x90 || sw1 == 0x62 && sw2 == 0x82: // end of file reached before Le octets
+		return data
+	}
+	return 0
+}
+
+// askExactly notes that the card wants to be asked for exactly so many octets. What a short identifier names may or may
+// not be the current file after that, so it is not asked again.
+func (t *trail) askExactly(c command, apdu []byte, sw1, sw2 byte) {
+	named := c.ins == insReadBinary && c.p1&sfiBit != 0
+	if sw1 == 0x6C && !named && !c.extended && len(apdu) == 5 {
+		t.exact = append(append([]byte(nil), apdu[:4]...), sw2)
+	}
+}
+
+// offset returns where a READ BINARY begins.
+func offset(c command) int {
+	if c.p1&sfiBit != 0 {
+		return int(c.p2)
+	}
+	return int(c.p1)<<8 | int(c.p2)
+}
+
+// next returns the read after the last; nil when the file is known to end before it is full.
+func (t *trail) next() []byte {
+	at := offset(t.read) + t.read.le
+	if at >= maxOffset || t.length > 0 && at+t.read.le > t.length {
+		return nil
+	}
+	apdu := []byte{t.read.cla, t.read.ins, byte(at >> 8), byte(at)}
+	if t.read.extended {
+		apdu = append(apdu, 0, byte(t.read.le>>8))
+	}
+	return append(apdu, byte(t.read.le))
+}
+
+// lengthIn returns the length of a file in its control information (ISO 7816-4, 5.3.3: tag 80, or else 81, in a
+// template 62 or 6F); 0 = it is not there.
+func lengthIn(fci []byte) int {
+	tag, body, _ := object(fci)
+	if tag != 0x62 && tag != 0x6F {
+		return 0
+	}
+	total := 0
+	for len(body) > 0 {
+		tag, value, rest := object(body)
+		switch {
+		case tag == 0x80 && number(value) > 0:
+			return number(value)
+		case tag == 0x81:
+			total = number(value)
+		}
+		body = rest
+	}
+	return total
+}
+
+// object takes one BER-TLV object with a tag of one octet off the front; tag 0 = there is none that can be read.
+func object(b []byte) (tag byte, value, rest []byte) {
+	if len(b) < 2 || b[0]&0x1F == 0x1F {
+		return 0, nil, nil
+	}
+	n, head := int(b[1]), 2
+	if b[1] == 0x81 && len(b) > 2 {
+		n, head = int(b[2]), 3
+	}
+	if n > len(b)-head || b[1] > 0x81 || b[1] == 0x80 {
+		return 0, nil, nil
+	}
+	return b[0], b[head : head+n], b[head+n:]
+}
+
+// number returns a number of two to four octets; 0 = none.
+func number(b []byte) (n int) {
+	if len(b) < 2 || len(b) > 4 {
+		return 0
+	}
+	for _, octet := range b {
+		n = n<<8 | int(octet)
+	}
+	return n
+}
