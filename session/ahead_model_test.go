@@ -166,7 +166,7 @@ func (m *whole) taken(n note) error {
 }
 
 func (m *whole) predict(read byte) (bool, error) {
-	able := m.tlaUp && m.pred.typ == 0 && m.card != 0 && !m.ledger.running && m.promiser.May()
+	able := m.tlaUp && m.pred.typ == 0 && m.card != 0 && !m.ledger.running && m.promiser.May(0)
 	if !able || !spend(&m.left.predictions) {
 		return false, nil
 	}

@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -27,6 +28,9 @@ type readCard struct {
 	gate   chan struct{}
 	barred bool // no prediction may reach it
 	few    int  // only so many predictions; 0 = any
+	mute   bool // its reader cannot execute predictions
+	wasted []string
+	most   int // octets that a response is said to have
 }
 
 func newReadCard() *readCard { return &readCard{last: -1, given: -1} }
@@ -67,7 +71,11 @@ func (c *readCard) Ahead(apdu []byte) ([]byte, error) {
 	if c.barred {
 		return nil, ErrNotAhead
 	}
-	return c.run("ahead", apdu), nil
+	response := c.run("ahead", apdu)
+	if c.mute {
+		return nil, errors.New("no answer")
+	}
+	return response, nil
 }
 
 func (c *readCard) Reset(ResetKind) ([]byte, error) {
@@ -89,16 +97,21 @@ func (p *readPredictor) Gave(apdu, response []byte) {
 	p.last = p.given
 }
 func (p *readPredictor) Took(apdu, _ []byte) { p.given = readOf(apdu) }
-func (p *readPredictor) Next() []byte {
+func (p *readPredictor) Next() ([]byte, int) {
 	if p.last < 0 || p.few > 0 && p.last >= p.given+p.few {
-		return nil
+		return nil, 0
 	}
-	return read(p.last + 1)
+	return read(p.last + 1), max(p.most, 6)
 }
 func (p *readPredictor) Predicted(apdu, _ []byte) { p.last = readOf(apdu) }
-func (p *readPredictor) Drop()                    { p.last = p.given }
-func (p *readPredictor) Lose()                    { p.given, p.last = -1, -1 }
-func (p *readPredictor) Reset()                   { p.Lose() }
+func (p *readPredictor) Wasted(apdu, response []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wasted = append(p.wasted, fmt.Sprintf("%d %X", readOf(apdu), response))
+}
+func (p *readPredictor) Drop()  { p.last = p.given }
+func (p *readPredictor) Lose()  { p.given, p.last = -1, -1 }
+func (p *readPredictor) Reset() { p.Lose() }
 
 // log returns what the card executed.
 func (c *readCard) log() []string {
@@ -225,6 +238,47 @@ func TestAheadOfWhatIsAskedMeanwhile(t *testing.T) {
 			close(card.gate)
 		})
 	}
+}
+
+// TestC1WastedPredictionsAreKnown: whatever a card executed for nobody, the predictor learns of it: that a read failed,
+// or that the reader did.
+func TestC1WastedPredictionsAreKnown(t *testing.T) {
+	for name, c := range map[string]struct {
+		mute, barred bool
+		want         string
+	}{"another command": {false, false, "1 0001CA009000"}, "no answer": {true, false, "1 "}, "barred": {false, true, ""}} {
+		t.Run(name, func(t *testing.T) {
+			card := newReadCard()
+			card.gate, card.mute, card.barred, card.few = make(chan struct{}), c.mute, c.barred, 1
+			p, epoch := newAheadPair(t, card)
+			got := make(chan []byte)
+			go func() {
+				got <- p.w.must(t, epoch, read(0))
+				got <- p.w.must(t, epoch, change)
+			}()
+			card.gate <- struct{}{}
+			<-got
+			if !c.barred { // the prediction is at the card until the command has come
+				p.t.waitsFor(t, 2)
+			}
+			close(card.gate)
+			<-got
+			card.mu.Lock()
+			defer card.mu.Unlock()
+			require.Equal(t, c.want, strings.Join(card.wasted, ","))
+		})
+	}
+}
+
+// TestC2NoPredictionWithoutRoom: the card executes nothing whose answer could not be promised.
+func TestC2NoPredictionWithoutRoom(t *testing.T) {
+	card := newReadCard()
+	card.most = ahead.MaxOctets
+	p, epoch := newAheadPair(t, card)
+	for n := range 5 {
+		p.w.must(t, epoch, read(n))
+	}
+	require.NotContains(t, strings.Join(card.log(), ","), "ahead")
 }
 
 // waitsFor waits until a command with that number is at the card, or waits for it.

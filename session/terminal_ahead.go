@@ -26,10 +26,14 @@ type Predictor interface {
 	Gave(apdu, response []byte)
 	// Took takes a command that a program gave and that the oldest prediction had executed.
 	Took(apdu, response []byte)
-	// Next returns the command that will be given after those, and after all that were predicted; nil = not known.
-	Next() []byte
+	// Next returns the command that will be given after those, and after all that were predicted, and how many octets
+	// its response has at most; nil = not known.
+	Next() (apdu []byte, most int)
 	// Predicted takes the prediction of Next, which was executed.
 	Predicted(apdu, response []byte)
+	// Wasted is as Predicted, for one that no program will get, perhaps because one has given another command meanwhile;
+	// nil = there is no response, and the card may be in any state.
+	Wasted(apdu, response []byte)
 	// Drop forgets the predictions that were not taken.
 	Drop()
 	// Lose is as Drop, and expects nothing before the program has given further commands.
@@ -77,6 +81,9 @@ func (t *Terminal) foreseen(ts *terminalSlot, got uint32, apdu []byte) bool {
 	if v == ahead.Kept {
 		ts.keep(Done, response)
 		t.took(ts, apdu, response)
+	}
+	if v == ahead.Await {
+		wipe(apdu) // the prediction's is the same
 	}
 	return v != ahead.Execute
 }
@@ -142,11 +149,11 @@ func (ts *terminalSlot) beginPrediction() (AheadCard, []byte) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	p := ts.predictor()
-	if p == nil || ts.out == nil || ts.book.running || !ts.promiser.May() {
+	if p == nil || ts.out == nil || ts.book.running {
 		return nil, nil
 	}
-	apdu := p.Next()
-	if apdu == nil {
+	apdu, most := p.Next()
+	if apdu == nil || !ts.promiser.May(len(apdu)+most) {
 		return nil, nil
 	}
 	ts.promiser.Begin(apdu)
@@ -175,6 +182,8 @@ func (t *Terminal) endPrediction(ts *terminalSlot, j job, response []byte, err e
 		if err := ts.out.write(frameAhead, ts.slot, p.parts()...); err != nil {
 			ts.out.close(err)
 		}
+	case ts.card == j.card && !errors.Is(err, ErrNotAhead):
+		ts.predictor().Wasted(j.apdu, response)
 	}
 	wipe(j.apdu)
 	wipe(response)

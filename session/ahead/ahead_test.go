@@ -1,6 +1,7 @@
 package ahead
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 
 // promised has a promiser predict as much as it may of what read returns, from n on, and returns what comes after.
 func promised(t require.TestingT, p *Promiser, n byte) byte {
-	for p.May() {
+	for p.May(0) {
 		p.Begin(read(n))
 		_, fate := p.End([]byte{n, 0x90, 0})
 		require.Equal(t, Promised, fate)
@@ -54,25 +55,25 @@ func TestMisses(t *testing.T) {
 		_, _, ok := p.Taken(p.last - uint32(n) + 1)
 		require.True(t, ok)
 		p.Asked(p.last, choose)
-		require.True(t, p.May())
+		require.True(t, p.May(0))
 	}
 	for range maxMisses {
-		require.True(t, p.May())
+		require.True(t, p.May(0))
 		promised(t, p, 0)
 		p.Asked(p.last, choose)
 	}
-	require.False(t, p.May())
+	require.False(t, p.May(0))
 	p.Asked(p.last, read(9))
-	require.False(t, p.May())
+	require.False(t, p.May(0))
 	p.Asked(p.last, choose)
-	require.True(t, p.May())
+	require.True(t, p.May(0))
 	for range maxMisses {
 		promised(t, p, 0)
 		p.Asked(p.last, read(50))
 	}
-	require.False(t, p.May())
+	require.False(t, p.May(0))
 	p.Insert()
-	require.True(t, p.May())
+	require.True(t, p.May(0))
 }
 
 // TestRests: a prediction that failed, or has no room, ends predictions until a program gives another command.
@@ -81,13 +82,35 @@ func TestRests(t *testing.T) {
 	p.Begin(read(0))
 	_, fate := p.End(nil)
 	require.Equal(t, Dropped, fate)
-	require.False(t, p.May())
+	require.False(t, p.May(0))
 	p.Asked(0, read(0))
-	require.True(t, p.May())
+	require.True(t, p.May(0))
 	p.Begin(read(1))
 	_, fate = p.End(make([]byte, MaxOctets))
 	require.Equal(t, Dropped, fate)
-	require.False(t, p.May())
+	require.False(t, p.May(0))
+}
+
+// TestNumbersEnd: there is no number after the last, and none is taken twice.
+func TestNumbersEnd(t *testing.T) {
+	p := NewPromiser(8)
+	p.last = math.MaxUint32 - 1
+	promised(t, p, 0)
+	require.EqualValues(t, math.MaxUint32, p.last)
+	require.False(t, p.May(0))
+}
+
+// TestRoom: nothing begins whose answer there is no room for; what is refused before it is executed counts for nothing.
+func TestRoom(t *testing.T) {
+	p := NewPromiser(8)
+	require.True(t, p.May(MaxOctets))
+	require.False(t, p.May(MaxOctets+1))
+	p.Begin(read(0))
+	p.End(make([]byte, 99))
+	require.False(t, p.May(MaxOctets-100))
+	p.Begin(read(1))
+	p.End(nil)
+	require.Zero(t, p.Count().Dropped)
 }
 
 // TestExpire: what is at hand for too long is dropped, also if nobody asks.
@@ -117,7 +140,7 @@ func TestBounds(t *testing.T) {
 		p, d, now := NewPromiser(window), NewDesk(window), time.Now()
 		for number := uint32(1); number < 200; number++ {
 			response := make([]byte, rapid.SampledFrom([]int{2, 100, 2000, 20000}).Draw(t, "octets"))
-			if p.May() {
+			if p.May(0) {
 				p.Begin(read(byte(number)))
 				p.End(response)
 			} else if rapid.Bool().Draw(t, "take") && p.open.len() > 0 {

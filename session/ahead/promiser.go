@@ -1,6 +1,9 @@
 package ahead
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 const (
 	firstWindow = 2
@@ -126,9 +129,10 @@ func (p *Promiser) take() (response []byte) {
 
 func (p *Promiser) grow() { p.window, p.took = min(p.window+growth, p.most), true }
 
-// May reports whether a prediction may begin.
-func (p *Promiser) May() bool {
-	return !p.off && !p.rests && p.under == nil && p.open.fits(0, p.window)
+// May reports whether a prediction may begin that has at most so many octets with its answer: what there is no room for
+// would be executed for nobody.
+func (p *Promiser) May(octets int) bool {
+	return !p.off && !p.rests && p.under == nil && p.last < math.MaxUint32 && p.open.fits(octets, p.window)
 }
 
 // Begin notes that the card executes a prediction, which may not be changed meanwhile.
@@ -143,7 +147,7 @@ func (p *Promiser) End(response []byte) (number uint32, fate Fate) {
 	if fate == Promised && (response == nil || !p.open.fits(next.size(), p.window)) {
 		fate, p.rests = Dropped, true
 	}
-	if fate == Dropped {
+	if fate == Dropped && response != nil {
 		p.count.Dropped++
 	}
 	if fate != Promised {

@@ -79,23 +79,35 @@ func (p *predictor) Predicted(apdu, response []byte) {
 	p.follow(&p.head, c, apdu, response)
 	p.given.length = p.head.length // it is the same file
 	p.head.exact = nil             // one prediction that went wrong is enough
-	if failed := !asked && p.head.row == 0; failed {
+	if failed := !asked && c.ins == insReadBinary && p.head.row == 0; failed {
 		p.ended, p.wrong = p.ended || !known && !p.probe, p.wrong || known
 	}
 }
 
+// Wasted implements session.Predictor: a read that failed has failed, whether anybody wanted it or not. After one that
+// the reader could not have executed, no more is tried with this card.
+func (p *predictor) Wasted(apdu, response []byte) {
+	if response == nil {
+		p.on = false
+		return
+	}
+	head := p.head
+	p.Predicted(apdu, response)
+	p.head, p.head.length = head, p.given.length
+}
+
 // Next implements session.Predictor.
-func (p *predictor) Next() []byte {
-	if !p.on || p.hidden {
-		return nil
+func (p *predictor) Next() (apdu []byte, most int) {
+	switch {
+	case !p.on || p.hidden:
+	case p.head.exact != nil:
+		apdu = append([]byte(nil), p.head.exact...)
+		return apdu, orMax(int(apdu[4]), 256) + 2
+	case p.wrong || p.ended && p.head.length == 0 || p.head.row < inARow:
+	default:
+		return p.head.next(), p.head.read.le + 2
 	}
-	if p.head.exact != nil {
-		return append([]byte(nil), p.head.exact...)
-	}
-	if p.wrong || p.ended && p.head.length == 0 || p.head.row < inARow {
-		return nil
-	}
-	return p.head.next()
+	return nil, 0
 }
 
 // Drop implements session.Predictor.
@@ -126,11 +138,21 @@ func (p *predictor) follow(t *trail, c command, apdu, response []byte) {
 		p.measure(t, lengthIn(data))
 	case fetched:
 		p.measure(t, lengthIn(data))
-	case c.cla == 0:
+	case c.cla == 0 && keepsFile(c.ins):
 		t.row = 0
 	default:
-		*t = trail{at: lost} // another channel, or only the card knows what it was
+		*t = trail{at: lost} // another channel, perhaps another file, or only the card knows what it was
 	}
+}
+
+// keepsFile reports whether an instruction leaves the current EF as it is. Others may name a file by its short
+// identifier, which makes that one the current, or change what there is.
+func keepsFile(ins byte) bool {
+	switch ins {
+	case insVerify, insGetResponse, 0x22, 0x2A, 0x82, 0x84, 0x86, 0x88: // security environments and operations
+		return true
+	}
+	return false
 }
 
 // chose takes in a SELECT. After one that failed, what is selected is not known.
@@ -139,8 +161,10 @@ func (t *trail) chose(c command, done, more bool) {
 	switch {
 	case !done:
 		at = lost
-	case c.p1 == 0x04:
+	case c.p1 == 0x04 && c.p2&0x03 == 0 && len(c.data) > 0: // as Guard.selected has it
 		at = fmt.Sprintf("%X", c.data)
+	case c.p1 == 0x04: // another occurrence, or the card's own choice
+		at = lost
 	case t.at == lost || len(at) > maxTrail:
 		at = lost
 	}

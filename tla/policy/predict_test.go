@@ -15,7 +15,7 @@ import (
 func full(n int) string { return strings.Repeat("AB", n) + "9000" }
 
 // TestPredictor: what is expected next after commands, each with its response ("" = none). A command that begins with a
-// + was predicted.
+// + was predicted, one with a - for nobody.
 func TestPredictor(t *testing.T) {
 	const aid = "00A4040C05A000000001"
 	two := []string{"00B0000010", full(16), "00B0001010", full(16)}
@@ -101,18 +101,28 @@ func TestPredictor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPredictor(&profile{})
 			p.play(t, c.script)
-			require.Equal(t, c.next, strings.ToUpper(hex.EncodeToString(p.Next())))
+			require.Equal(t, c.next, strings.ToUpper(hex.EncodeToString(expected(p))))
 		})
 	}
+}
+
+func expected(p *predictor) []byte {
+	apdu, _ := p.Next()
+	return apdu
 }
 
 func (p *predictor) play(t *testing.T, script []string) {
 	for i := 0; i < len(script); i += 2 {
 		text, ahead := strings.CutPrefix(strings.ReplaceAll(script[i], " ", ""), "+")
+		text, wasted := strings.CutPrefix(text, "-")
 		apdu, response := octets(t, text), octets(t, script[i+1])
 		switch {
 		case ahead:
 			p.Predicted(apdu, response)
+		case wasted && script[i+1] == "":
+			p.Wasted(apdu, nil)
+		case wasted:
+			p.Wasted(apdu, response)
 		case script[i+1] == "":
 			p.Gave(apdu, nil)
 		default:
@@ -127,31 +137,78 @@ func TestPredictorBeginsAnew(t *testing.T) {
 	two := []string{"00B0000010", full(16), "00B0001010", full(16)}
 	p := newPredictor(&profile{})
 	p.play(t, append([]string{"0C84000000", full(8)}, two...))
-	require.Nil(t, p.Next())
+	require.Nil(t, expected(p))
 	p.Lose()
 	p.play(t, two)
-	require.Nil(t, p.Next(), "a lost link ends nothing that the card remembers")
+	require.Nil(t, expected(p), "a lost link ends nothing that the card remembers")
 	p.Reset()
-	require.Nil(t, p.Next())
+	require.Nil(t, expected(p))
 	p.play(t, two)
-	require.NotNil(t, p.Next())
+	require.NotNil(t, expected(p))
 	p.play(t, []string{"+00B0002010", "6B00"})
 	p.Reset()
 	p.play(t, two)
-	require.Nil(t, p.Next(), "until the next insertion")
+	require.Nil(t, expected(p), "until the next insertion")
 
 	p = newPredictor(&profile{ahead: Ahead{EOF: Probe}})
 	p.play(t, append(append([]string{}, two...), "+00B0002010", "6B00"))
-	require.Nil(t, p.Next())
+	require.Nil(t, expected(p))
 	p.play(t, two)
-	require.Nil(t, p.Next(), "it is known now where the file ends")
+	require.Nil(t, expected(p), "it is known now where the file ends")
 	p.play(t, append([]string{"00A4040C05A000000001", "9000"}, two...))
-	require.NotNil(t, p.Next())
+	require.NotNil(t, expected(p))
 
 	for _, never := range []*profile{nil, {ahead: Ahead{Reads: Off}}} {
 		p = newPredictor(never)
 		p.play(t, two)
-		require.Nil(t, p.Next())
+		require.Nil(t, expected(p))
+	}
+}
+
+// TestC1PredictionsThatNobodyWants: one that failed counts all the same, since the card may count it; and none follows
+// one that the reader could not have executed.
+func TestC1PredictionsThatNobodyWants(t *testing.T) {
+	two := []string{"00B0000010", full(16), "00B0001010", full(16)}
+	other := append([]string{"00A4000002D002", "9000"}, two...)
+	for name, c := range map[string]struct {
+		wasted []string
+		next   string
+	}{
+		"it succeeded":   {[]string{"-00B0002010", full(16)}, "00B0002010"},
+		"it failed":      {[]string{"-00B0002010", "6B00"}, ""},
+		"it was refused": {[]string{"-00B0002010", "6982"}, ""},
+		"it had no end":  {[]string{"-00B0002010", ""}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPredictor(&profile{})
+			p.play(t, append(append([]string{"00A4000002D001", "9000"}, two...), c.wasted...))
+			if c.next != "" {
+				require.Equal(t, octets(t, c.next), expected(p), "nothing has become of it")
+			}
+			p.play(t, other)
+			require.Equal(t, c.next, strings.ToUpper(hex.EncodeToString(expected(p))))
+		})
+	}
+}
+
+// TestC1LengthsAreThoseOfTheFile: what may make another file the current one, or name another application in the same
+// way, ends what is known of its length.
+func TestC1LengthsAreThoseOfTheFile(t *testing.T) {
+	two := []string{"00B0000010", full(16), "00B0001010", full(16)}
+	known := []string{"00A4000002D001", "6F0480020090" + "9000"}
+	byName := "00A4040005A000000001"
+	for name, script := range map[string][]string{
+		"UPDATE BINARY by SFI": append(known, "00D682000141", "9000"),
+		"READ RECORD by SFI":   append(known, "00B2011404", full(4)),
+		"CREATE FILE":          append(known, "00E0000002D003", "9000"),
+		"next occurrence":      {byName, "6F0480020090" + "9000", "00A4040205A000000001", "9000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPredictor(&profile{})
+			p.play(t, append([]string{"00B0000010", full(16), "00B0001010", full(16), "+00B0002010", "6B00"}, script...))
+			p.play(t, two)
+			require.Nil(t, expected(p), "one prediction past an end is all there may be")
+		})
 	}
 }
 
@@ -160,11 +217,11 @@ func TestPredictorKnowsWhatWasTaken(t *testing.T) {
 	p := newPredictor(&profile{})
 	p.play(t, []string{"00B0000010", full(16), "00B0001010", full(16)})
 	p.play(t, []string{"+00B0002010", full(16), "+00B0003010", full(16)})
-	require.Equal(t, octets(t, "00B0004010"), p.Next())
+	require.Equal(t, octets(t, "00B0004010"), expected(p))
 	p.Took(octets(t, "00B0002010"), octets(t, full(16)))
-	require.Equal(t, octets(t, "00B0004010"), p.Next())
+	require.Equal(t, octets(t, "00B0004010"), expected(p))
 	p.Drop()
-	require.Equal(t, octets(t, "00B0003010"), p.Next())
+	require.Equal(t, octets(t, "00B0003010"), expected(p))
 }
 
 // TestC1PredictionsPassThePolicy: what the table refuses is never predicted, and nobody is told of it.
@@ -231,7 +288,7 @@ func FuzzPredictor(f *testing.F) {
 				response = nil
 			}
 			p.Gave(apdu, response)
-			next := p.Next()
+			next, most := p.Next()
 			if next == nil {
 				continue
 			}
@@ -241,11 +298,12 @@ func FuzzPredictor(f *testing.F) {
 			require.Zero(t, c.cla)
 			require.Contains(t, []byte{insReadBinary, insGetData}, c.ins)
 			require.False(t, p.hidden)
+			require.Equal(t, c.le+2, most)
 			if c.ins == insReadBinary {
 				require.Zero(t, c.p1&sfiBit)
 			}
 			p.Predicted(next, []byte{0x6B, 0})
-			require.Nil(t, p.Next(), "one that went wrong is enough")
+			require.Nil(t, expected(p), "one that went wrong is enough")
 			p.Drop()
 		}
 	})
