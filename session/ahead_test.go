@@ -312,6 +312,22 @@ func TestAheadIsLostWithItsLink(t *testing.T) {
 	require.Equal(t, []byte{0x90, 0}, <-got)
 	require.Equal(t, card.answer(3), l.w.must(t, epoch, read(3)))
 	require.Equal(t, []string{"command 0", "ahead 1", "ahead 2", "command -1", "command 3"}, card.log()[:5])
+	require.EqualValues(t, 5, l.commands.Load(), "the lost takes, too (SA4)")
+	require.EqualValues(t, 2, l.taken.Load())
+}
+
+// TestSA4LostTakesAreBounded: whatever number a PdT goes on from, no more commands count than there were promises.
+func TestSA4LostTakesAreBounded(t *testing.T) {
+	counted := 0
+	term := &Terminal{cfg: TerminalConfig{OnCommand: func(Slot) { counted++ }}}
+	ts := &terminalSlot{unsure: 3}
+	term.countMissed(ts, 1)
+	require.Equal(t, 1, counted)
+	term.countMissed(ts, 9)
+	require.Equal(t, 1, counted, "of another link there are none")
+	ts.unsure = 3
+	term.countMissed(ts, 1<<32-1)
+	require.Equal(t, 4, counted)
 }
 
 // TestAheadCutAnywhere cuts the link after any number of octets of either end, while a program reads what is read

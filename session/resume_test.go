@@ -97,6 +97,8 @@ type lasting struct {
 	inserted   chan Inserted
 	removed    chan Slot
 	runs       sync.WaitGroup
+
+	commands, taken atomic.Int32 // that the TLA has counted
 }
 
 func newLasting(t testing.TB) *lasting { return newLastingWith(t, 0) }
@@ -107,7 +109,8 @@ func newLastingWith(t testing.TB, ahead int) *lasting {
 	l.testLink = newLink(t)
 	id := NewID()
 	var err error
-	l.t, err = OpenTerminal(l.a, TerminalConfig{ID: id, Timers: unhurried, Ahead: ahead})
+	l.t, err = OpenTerminal(l.a, TerminalConfig{ID: id, Timers: unhurried, Ahead: ahead,
+		OnCommand: func(Slot) { l.commands.Add(1) }, OnTaken: func(Slot) { l.taken.Add(1) }})
 	require.NoError(t, err)
 	l.w, err = OpenWorkstation(l.b, WorkstationConfig{Session: id.String(), Shows: true, Timers: unhurried,
 		Ahead:    ahead,

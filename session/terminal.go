@@ -29,7 +29,7 @@ type Card interface {
 type TerminalConfig struct {
 	ID     ID
 	Timers Timers
-	// OnCommand is called after each command or reset that reached a card; nil = not called.
+	// OnCommand is called after each command or reset that reached a card; it must not block. nil = not called.
 	OnCommand func(Slot)
 	// OnPIN is called when a command is refused because it carries a PIN; nil = not called.
 	OnPIN func(Slot)
@@ -76,6 +76,7 @@ type terminalSlot struct {
 
 	promiser *ahead.Promiser // nil = no read-ahead
 	wake     chan struct{}   // capacity 1: something may be predicted
+	unsure   uint32          // promises that were open when the link was lost: takes of them may be, too
 }
 
 // job is one exchange to execute on a card.

@@ -128,6 +128,15 @@ func (t *Terminal) count(slot Slot, done bool) {
 	}
 }
 
+// countMissed counts the commands that promises answered and whose takes a link lost: so many as the numbers leave
+// out, and never more than there were promises, whatever the PdT says. The caller holds ts.mu.
+func (t *Terminal) countMissed(ts *terminalSlot, missing uint32) {
+	for range min(missing, ts.unsure) {
+		t.count(ts.slot, true)
+	}
+	ts.unsure = 0
+}
+
 // predict has the card execute one prediction, and reports whether there was one.
 func (t *Terminal) predict(ts *terminalSlot) bool {
 	card, apdu := ts.beginPrediction()
@@ -220,6 +229,9 @@ func (ts *terminalSlot) dropPromises() {
 // loseLink stops writing, and drops all promises, until there is another link. The caller holds ts.mu.
 func (ts *terminalSlot) loseLink() {
 	ts.out = nil
+	if ts.promiser != nil {
+		ts.unsure += uint32(ts.promiser.Open())
+	}
 	ts.dropPromises()
 	if p := ts.predictor(); p != nil {
 		p.Lose()

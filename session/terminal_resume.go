@@ -77,18 +77,19 @@ func (t *Terminal) settleAll(s *stream, r *resumePdT) error {
 		if r.Slots[i].Slot != ts.slot {
 			return protocolErrorf("hello without the %s slot", ts.slot)
 		}
-		if err := ts.resume(s, r.Slots[i]); err != nil {
+		if err := t.resumeSlot(ts, s, r.Slots[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// resume continues one slot on a link.
-func (ts *terminalSlot) resume(s *stream, stands slotPendingText) error {
+// resumeSlot continues one slot on a link.
+func (t *Terminal) resumeSlot(ts *terminalSlot, s *stream, stands slotPendingText) error {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	pending, seq := stands.Pending, ts.book.lastSeq
+	pending, last := stands.Pending, ts.book.lastSeq
+	seq := last
 	if ts.promiser != nil {
 		if stands.Seq == nil {
 			return protocolErrorf("hello without the last number of the %s slot", ts.slot)
@@ -98,8 +99,9 @@ func (ts *terminalSlot) resume(s *stream, stands slotPendingText) error {
 	again, ok := ts.book.resume(pending, seq)
 	if !ok {
 		return protocolErrorf("the %s slot awaits response %d after %d, our last is %d", ts.slot, pending, seq,
-			ts.book.lastSeq)
+			last)
 	}
+	t.countMissed(ts, ts.book.lastSeq-last)
 	ts.out = s
 	if again {
 		if err := ts.write(ts.book.kept); err != nil {

@@ -69,6 +69,9 @@ func NewPromiser(window int) *Promiser {
 // Count returns the promises so far.
 func (p *Promiser) Count() Counts { return p.count }
 
+// Open returns how many promises are open.
+func (p *Promiser) Open() int { return p.open.len() }
+
 // Asked judges a command that the PdT asks for after it got the promise of that number; response, which the caller
 // owns, is that of Kept.
 func (p *Promiser) Asked(got uint32, command []byte) (v Verdict, response []byte) {

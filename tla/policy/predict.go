@@ -41,10 +41,11 @@ const (
 )
 
 func newPredictor(p *profile) *predictor {
+	lengths := map[string]int{}
 	if p == nil {
-		return &predictor{}
+		return &predictor{lengths: lengths}
 	}
-	return &predictor{on: p.ahead.Reads != Off, probe: p.ahead.EOF == Probe, lengths: map[string]int{}}
+	return &predictor{on: p.ahead.Reads != Off, probe: p.ahead.EOF == Probe, lengths: lengths}
 }
 
 // Gave implements session.Predictor.

@@ -160,7 +160,7 @@ func TestPredictorBeginsAnew(t *testing.T) {
 
 	for _, never := range []*profile{nil, {ahead: Ahead{Reads: Off}}} {
 		p = newPredictor(never)
-		p.play(t, two)
+		p.play(t, append([]string{"00A4000002D001", "6F0480020080" + "9000"}, two...))
 		require.Nil(t, expected(p))
 	}
 }
