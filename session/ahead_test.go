@@ -270,6 +270,30 @@ func TestC1WastedPredictionsAreKnown(t *testing.T) {
 	}
 }
 
+// TestEL3FailedPredictionsAreWiped: whatever a reader returned with an error, or at a length that no answer has, is gone.
+func TestEL3FailedPredictionsAreWiped(t *testing.T) {
+	for name, c := range map[string]*failingCard{
+		"error": {octets: []byte{1, 2, 3}, err: errors.New("no answer")}, "length": {octets: []byte{1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ts := &terminalSlot{promiser: ahead.NewPromiser(8), out: new(stream), wake: make(chan struct{}, 1)}
+			c.readCard = newReadCard()
+			c.last, ts.card = 0, c
+			require.True(t, new(Terminal).predict(ts))
+			require.Equal(t, make([]byte, len(c.octets)), c.octets)
+		})
+	}
+}
+
+// failingCard is a card of which a prediction gets what it should not.
+type failingCard struct {
+	*readCard
+	octets []byte
+	err    error
+}
+
+func (c *failingCard) Ahead([]byte) ([]byte, error) { return c.octets, c.err }
+
 // TestC2NoPredictionWithoutRoom: the card executes nothing whose answer could not be promised.
 func TestC2NoPredictionWithoutRoom(t *testing.T) {
 	card := newReadCard()

@@ -145,7 +145,7 @@ func (t *Terminal) predict(ts *terminalSlot) bool {
 	}
 	response, err := card.Ahead(apdu)
 	if err == nil && (len(response) < MinResponse || len(response) > MaxResponse) {
-		response, err = nil, errors.New("response of a length that none has")
+		err = errors.New("response of a length that none has")
 	}
 	if j := t.endPrediction(ts, job{card: card, apdu: apdu}, response, err); j.card != nil {
 		t.execute(ts, j)
@@ -175,6 +175,7 @@ func (t *Terminal) endPrediction(ts *terminalSlot, j job, response []byte, err e
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if err != nil {
+		wipe(response)
 		response = nil
 	}
 	number, fate := ts.promiser.End(response)
