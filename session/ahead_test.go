@@ -246,7 +246,11 @@ func TestC1WastedPredictionsAreKnown(t *testing.T) {
 	for name, c := range map[string]struct {
 		mute, barred bool
 		want         string
-	}{"another command": {false, false, "1 0001CA009000"}, "no answer": {true, false, "1 "}, "barred": {false, true, ""}} {
+	}{
+		"another command": {false, false, "1 0001CA009000"},
+		"no answer":       {true, false, "1 "},
+		"barred":          {false, true, ""},
+	} {
 		t.Run(name, func(t *testing.T) {
 			card := newReadCard()
 			card.gate, card.mute, card.barred, card.few = make(chan struct{}), c.mute, c.barred, 1
@@ -270,7 +274,7 @@ func TestC1WastedPredictionsAreKnown(t *testing.T) {
 	}
 }
 
-// TestEL3FailedPredictionsAreWiped: whatever a reader returned with an error, or at a length that no answer has, is gone.
+// TestEL3FailedPredictionsAreWiped: whatever a reader returned with an error, or at a length that none has, is gone.
 func TestEL3FailedPredictionsAreWiped(t *testing.T) {
 	for name, c := range map[string]*failingCard{
 		"error": {octets: []byte{1, 2, 3}, err: errors.New("no answer")}, "length": {octets: []byte{1}},

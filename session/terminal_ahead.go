@@ -31,8 +31,8 @@ type Predictor interface {
 	Next() (apdu []byte, most int)
 	// Predicted takes the prediction of Next, which was executed.
 	Predicted(apdu, response []byte)
-	// Wasted is as Predicted, for one that no program will get, perhaps because one has given another command meanwhile;
-	// nil = there is no response, and the card may be in any state.
+	// Wasted is as Predicted, for one that no program will get, perhaps because one gave another command meanwhile; nil
+	// = there is no response, and the card may be in any state.
 	Wasted(apdu, response []byte)
 	// Drop forgets the predictions that were not taken.
 	Drop()

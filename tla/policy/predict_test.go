@@ -205,7 +205,7 @@ func TestC1LengthsAreThoseOfTheFile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPredictor(&profile{})
-			p.play(t, append([]string{"00B0000010", full(16), "00B0001010", full(16), "+00B0002010", "6B00"}, script...))
+			p.play(t, append(append(two[:4:4], "+00B0002010", "6B00"), script...))
 			p.play(t, two)
 			require.Nil(t, expected(p), "one prediction past an end is all there may be")
 		})
