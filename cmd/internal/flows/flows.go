@@ -140,7 +140,11 @@ func listener(text string) (host string, port uint16, err error) {
 		return Here, at.Port, anyPort(err)
 	}
 	at, err := address.Dial(text)
-	return plain(at.Host), at.Port, anyPort(err)
+	host = plain(at.Host)
+	if ip, no := netip.ParseAddr(host); no == nil && ip.IsUnspecified() {
+		host = Here
+	}
+	return host, at.Port, anyPort(err)
 }
 
 // anyPort returns what is wrong with an address that can be listened on, and not dialled.
@@ -167,7 +171,7 @@ func (l *List) revocation(section string, lists []cli.Path, o cli.OCSP) {
 		l.Fetch(fmt.Sprintf("%s.ocsp.responders[%d]", section, i), r, Why{"C2", "OCSP answers"})
 	}
 	if o.FromAIA {
-		l.Anywhere(section+".ocsp.from_aia", 80, Why{"C2", "OCSP answers of responders that certificates name, port 80"})
+		l.Anywhere(section+".ocsp.from_aia", 80, Why{"C2", "OCSP, where certificates say, at port 80"})
 	}
 }
 

@@ -30,7 +30,8 @@ const core = `	chain icmp_needed {
 		icmp type { destination-unreachable, time-exceeded, parameter-problem } accept
 		icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept
 		icmpv6 type { echo-request, echo-reply } accept
-		icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept
+		icmpv6 type { nd-router-solicit, nd-router-advert } ip6 hoplimit 255 accept
+		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept
 		icmpv6 type { ind-neighbor-solicit, ind-neighbor-advert, 148, 149 } ip6 hoplimit 255 accept
 		icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } accept
 		icmpv6 type { 151, 152, 153 } ip6 hoplimit 1 accept
@@ -46,7 +47,8 @@ func (c Command) addresses(ctx context.Context, list []Flow) (map[string][]netip
 	for _, name := range namesIn(list) {
 		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 		if err != nil {
-			return nil, fmt.Errorf("cannot look up %s: %w; without --resolve its port is open to any address", name, err)
+			return nil, fmt.Errorf("cannot look up %s: %w; without --resolve, its port is open to any address", name,
+				err)
 		}
 		for _, ip := range found {
 			names[name] = append(names[name], ip.Unmap().WithZone(""))
@@ -159,7 +161,8 @@ func (r *rules) fill() {
 
 // base writes the chain that all packets pass.
 func (r *rules) base(hook, loopback string) {
-	fmt.Fprintf(r, "\tchain %s {\n\t\t%s \"lo\" accept\n\t\tct state established accept\n\t\tjump icmp_needed\n", hook, loopback)
+	fmt.Fprintf(r, "\tchain %s {\n\t\t%s \"lo\" accept\n", hook, loopback)
+	r.WriteString("\t\tct state established accept\n\t\tjump icmp_needed\n")
 	for _, p := range append([]string{"local"}, programs...) {
 		fmt.Fprintf(r, "\t\tjump %s_%s\n", hook, p)
 	}
