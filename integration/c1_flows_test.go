@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -119,8 +120,7 @@ func (f *filtered) listedPass() {
 			case one.Destination == "any host":
 				f.reachesTheWorld(name, one)
 			default:
-				f.on(name, fmt.Sprintf("exec python3 -c 'import socket; socket.create_connection((%q, %d))'",
-					one.Destination, one.Port))
+				f.connectsFrom(name, one.Destination, one.Port)
 			}
 		}
 	}
@@ -133,29 +133,28 @@ func (f *filtered) connects(port int, host string) {
 	require.NoError(f.t, conn.Close())
 }
 
-// reachesTheWorld has a machine send over a flow to any host, and waits until that is here.
+// connectsFrom has a machine connect.
+func (f *filtered) connectsFrom(name, host string, port int) {
+	f.on(name, fmt.Sprintf("exec python3 -c 'import socket; socket.create_connection((%q, %d))'", host, port))
+}
+
+// reachesTheWorld has a machine send over a flow to any host, of which the world is one.
 func (f *filtered) reachesTheWorld(name string, one flow) {
 	here := net.JoinHostPort(f.world, strconv.Itoa(one.Port))
-	arrived := make(chan error, 1)
-	if one.Protocol == "udp" {
-		in, err := net.ListenPacket("udp", here)
-		require.NoError(f.t, err)
-		defer in.Close()
-		go func() { _, _, err := in.ReadFrom(make([]byte, 64)); arrived <- err }()
-	} else {
+	if one.Protocol == "tcp" {
 		in, err := net.Listen("tcp", here)
 		require.NoError(f.t, err)
 		defer in.Close()
-		go func() {
-			conn, err := in.Accept()
-			if err == nil {
-				err = conn.Close()
-			}
-			arrived <- err
-		}()
+		f.connectsFrom(name, f.world, one.Port)
+		return
 	}
-	f.try(name, []string{f.world}, []int{one.Port}, []string{one.Protocol}, nil)
-	require.NoError(f.t, <-arrived)
+	in, err := net.ListenPacket("udp", here)
+	require.NoError(f.t, err)
+	defer in.Close()
+	require.NoError(f.t, in.SetReadDeadline(time.Now().Add(patience)))
+	f.try(name, []string{f.world}, []int{one.Port}, []string{"udp"}, nil)
+	_, _, err = in.ReadFrom(make([]byte, 64))
+	require.NoError(f.t, err, "%s, UDP port %d", name, one.Port)
 }
 
 // knock tries from a machine, without waiting for an answer: a packet is filtered before the call returns.
@@ -303,6 +302,7 @@ func undropped(all []tried, listed string) error {
 // TestC1FlowsOfTheExamplesAreAFilter: nft takes what each program makes of its example, twice and beside the others',
 // whether or not the machine has an address by DHCP.
 func TestC1FlowsOfTheExamplesAreAFilter(t *testing.T) {
+	t.Parallel()
 	root, err := world.ModuleRoot()
 	require.NoError(t, err)
 	dir := t.TempDir()
