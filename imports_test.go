@@ -111,6 +111,7 @@ var mayImport = map[string][]string{
 		"cmd/internal/seal", "cmd/internal/fips", "bundle", "keys", "pdt/ifd", "pki", "dialer"},
 	"cmd/internal/seal": {"internal/address", "cmd/internal/cli", "cmd/internal/fips", "bundle", "est", "keys", "pki",
 		"dialer"},
+	"cmd/internal/flows":  {"internal/address", "cmd/internal/cli", "cmd/internal/flows"},
 	"cmd/internal/keycmd": {"pki", "keys", "cmd/internal/cli"},
 
 	"cmd/tla-relay/internal/words": {"bundle", "dialer", "pki", "session", "tla", "cmd/internal/enrol",

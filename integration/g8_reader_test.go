@@ -171,6 +171,9 @@ func (r *reader) prepare(b pages.Block) {
 	if strings.HasPrefix(b.Text, "tla-relay start") && r.slots == nil {
 		r.insertCards()
 	}
+	if b.Machine == "valise" && strings.Contains(b.Text, "flows --nft") {
+		r.write("valise", "/etc/tlagate/simulated-readers.nft", simulatedReaders)
+	}
 	if strings.HasPrefix(b.Text, "opensc-tool") { // the driver needs a moment, which a real reader takes to type
 		r.readsTheVitale()
 	}
@@ -182,6 +185,13 @@ func (r *reader) prepare(b pages.Block) {
 		r.lose("valise")
 	}
 }
+
+// simulatedReaders lets the terminal's cards in, which are none of the machine's devices but come over its network.
+const simulatedReaders = `table inet tlagate {
+	chain input_local { tcp dport 35963-35964 accept; }
+	chain output_local { tcp sport 35963-35964 accept; }
+}
+`
 
 // insertCards puts a CPS and a Vitale into the terminal's readers.
 func (r *reader) insertCards() {

@@ -11,6 +11,7 @@ import (
 type grammar struct {
 	Serve  serveCmd  `cmd:"" help:"Run the gateway."`
 	Check  checkCmd  `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+	Flows  flowsCmd  `cmd:"" help:"List every network flow that the configuration needs, or make a packet filter of them."`
 	Enroll enrollCmd `cmd:"" help:"Get our certificates from the PKI with a one-time code."`
 	Keys   keysCmd   `cmd:"" help:"List every key and certificate: use, algorithm, where, protection, dates, status."`
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`

@@ -11,6 +11,7 @@ import (
 type grammar struct {
 	Serve serveCmd `cmd:"" help:"Run the responder."`
 	Check checkCmd `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+	Flows flowsCmd `cmd:"" help:"List every network flow that the configuration needs, or make a packet filter of them."`
 
 	Audit trail.Command[configFlag] `cmd:"" help:"Verify or show the audit trace."`
 

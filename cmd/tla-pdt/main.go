@@ -16,6 +16,7 @@ type grammar struct {
 	Status  statusCmd  `cmd:"" help:"Show gateways, session and readers: exit 1 when it does not run or is not healthy."`
 	Readers readersCmd `cmd:"" help:"Print pcscd's configuration of our readers (reader.conf)."`
 	Doctor  doctorCmd  `cmd:"" help:"Look for known traps here; connects to the gateways: exit 1 when something fails."`
+	Flows   flowsCmd   `cmd:"" help:"List every network flow that the configuration needs, or make a packet filter of them."`
 	Keys    keysCmd    `cmd:"" help:"List every key and certificate: use, algorithm, where, protection, dates, status."`
 	Erase   eraseCmd   `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 

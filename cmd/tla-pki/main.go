@@ -27,6 +27,7 @@ type grammar struct {
 	CRL         crlCmd         `cmd:"" name:"crl" help:"Publish a new CRL, or the root's ARL."`
 	Status      statusCmd      `cmd:"" help:"${main_status}"`
 	Serve       serveCmd       `cmd:"" help:"Push revocations to gateways, serve and renew the lists, enrol devices."`
+	Flows       flowsCmd       `cmd:"" help:"List the network flows of serve, or make a packet filter of them."`
 	List        listCmd        `cmd:"" help:"List every certificate."`
 	Inventory   inventoryCmd   `cmd:"" help:"List keys and certificates: the CA's, those issued, configuration files'."`
 	Show        showCmd        `cmd:"" help:"Show the certificates with a serial number or of an identity."`

@@ -23,6 +23,7 @@ type grammar struct {
 	PIN    pinCmd    `cmd:"" name:"pin" help:"Enter the PIN that a program of the Poste de Travail asks for: it stays in the terminal."`
 	Bundle bundleCmd `cmd:"" help:"Fetch the signed configuration of this terminal."`
 	Doctor doctorCmd `cmd:"" help:"Look for known traps of this machine and its configuration, without a connection: exit 1 when something is a failure."`
+	Flows  flowsCmd  `cmd:"" help:"List every network flow that the configuration needs, or make a packet filter of them."`
 	Policy policyCmd `cmd:"" help:"Show the card policy, or say what becomes of a command."`
 
 	Audit trail.Command[withConfig] `cmd:"" help:"Verify, show, search or export the audit trace."`

@@ -109,7 +109,11 @@ do_systemctl() {
 	case $verb in
 	preset) return ;;
 	daemon-reload) touch /run/daemon-reload && return ;;
-	enable) [ "${1:-}" = --now ] || refuse "$verb $*"; shift; verb=start ;;
+	enable)
+		[ "${1:-}" = --now ] || { unit_file "${1%.service}" >/dev/null && return; } # at the next boot, which never comes
+		shift
+		verb=start
+		;;
 	esac
 	[ $# -gt 0 ] || refuse "$verb nothing"
 	for unit; do
