@@ -80,6 +80,7 @@ func TestC1NoOtherAccountIsTheCard(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chown(dir, nobody, nobody))
+	require.NoError(t, os.Chmod(dir, 0o755)) // Debian 13's pcscd is root without capabilities
 	socket, heard := filepath.Join(dir, "readers.sock"), filepath.Join(dir, "heard")
 	stranger := asAccount(nobody, "socat", "UNIX-LISTEN:"+socket+",fork,mode=666", "OPEN:"+heard+",creat,append")
 	require.NoError(t, stranger.Start())
