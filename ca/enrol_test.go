@@ -29,9 +29,9 @@ const (
 )
 
 func invite(t *testing.T, c *CA, g Guest) [sha256.Size]byte {
-	codes, err := c.Invitations.Invite(g)
+	invited, err := c.Invitations.Invite(g)
 	require.NoError(t, err)
-	return codes[0].Hash()
+	return invited.Codes[0].Hash()
 }
 
 func guest(t *testing.T, urn string, dns ...string) Guest {
@@ -339,18 +339,33 @@ func TestG2WhoIsInvited(t *testing.T) {
 		"too long":              {[]Guest{long}, "want 1m0s to 720h0m0s"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			codes, err := c.Invitations.Invite(append([]Guest{guest(t, "urn:tlagate:cab1:tla:fine")}, row.guests...)...)
+			invited, err := c.Invitations.Invite(append([]Guest{guest(t, "urn:tlagate:cab1:tla:fine")}, row.guests...)...)
 			require.ErrorContains(t, err, row.says)
-			require.Empty(t, codes)
+			require.Empty(t, invited)
 			list, err := c.Invitations.List()
 			require.NoError(t, err)
 			require.Empty(t, list, "all or none")
 		})
 	}
-	codes, err := c.Invitations.Invite(again, guest(t, terminal))
+	invited, err := c.Invitations.Invite(again, guest(t, terminal))
 	require.NoError(t, err)
-	require.Len(t, codes, 2)
-	require.True(t, codes[0].Names(c.Root))
+	require.Len(t, invited.Codes, 2)
+	require.True(t, invited.Codes[0].Names(c.Root))
+	require.Empty(t, invited.Withdrawn)
+}
+
+// TestG2ASecondInvitationNamesTheFirst: whose code it makes worthless. One that is over is nobody's any more.
+func TestG2ASecondInvitationNamesTheFirst(t *testing.T) {
+	c := newCA(t)
+	invite(t, c, guest(t, terminal))
+	over := guest(t, workplace, placeName)
+	over.TTL = time.Minute
+	invite(t, c, over)
+	invited, err := shifted(t, c, 2*time.Minute).Invitations.Invite(guest(t, terminal), over)
+	require.NoError(t, err)
+	require.Len(t, invited.Withdrawn, 1)
+	first := invited.Withdrawn[0]
+	require.Equal(t, []any{int64(1), terminal, "test"}, []any{first.ID, first.Identity, first.MadeBy})
 }
 
 func TestG2Replace(t *testing.T) {
@@ -401,7 +416,7 @@ func TestInvitationsInAnOlderDatabase(t *testing.T) {
 // The secret of a code is in no file of the CA.
 func TestSP2TheCAKeepsNoCode(t *testing.T) {
 	c := newCA(t)
-	codes, err := c.Invitations.Invite(guest(t, terminal))
+	invited, err := c.Invitations.Invite(guest(t, terminal))
 	require.NoError(t, err)
 	for name, mode := range tree(t, c.dir) {
 		if !mode.IsRegular() {
@@ -409,8 +424,8 @@ func TestSP2TheCAKeepsNoCode(t *testing.T) {
 		}
 		data, err := os.ReadFile(filepath.Join(c.dir, name))
 		require.NoError(t, err)
-		require.NotContains(t, string(data), codes[0].Text(), name)
-		require.NotContains(t, string(data), strings.ReplaceAll(codes[0].Text(), "-", ""), name)
+		require.NotContains(t, string(data), invited.Codes[0].Text(), name)
+		require.NotContains(t, string(data), strings.ReplaceAll(invited.Codes[0].Text(), "-", ""), name)
 	}
 }
 

@@ -51,37 +51,61 @@ func newInvitations(k *core, clock *Clock, revocations *Revocations) *Invitation
 	return &Invitations{k, clock, revocations}
 }
 
-// Invite makes a one-time code for each guest, in their order, or none at all. The books keep hashes: a code is here
-// and nowhere else. Open codes of the same identities are withdrawn.
-func (c *Invitations) Invite(guests ...Guest) (codes []est.Code, err error) {
-	err = c.locks.books(func() error {
-		codes, err = c.invite(guests)
-		return err
-	})
-	return codes, err
+// Invited are new codes.
+type Invited struct {
+	Codes     []est.Code         // in the order of the guests
+	Withdrawn []store.Invitation // open ones of the same identities, whose codes are worthless now
 }
 
-func (c *Invitations) invite(guests []Guest) ([]est.Code, error) {
-	if err := c.checkGuests(guests); err != nil {
-		return nil, err
-	}
-	if err := c.mayServe(); err != nil {
-		return nil, fmt.Errorf("cannot invite: %w", err)
-	}
-	if err := c.clock.notAhead(); err != nil {
-		return nil, fmt.Errorf("cannot invite: %w", err)
+// Invite makes a one-time code for each guest, or none at all. The books keep hashes: a code is here and nowhere else.
+func (c *Invitations) Invite(guests ...Guest) (invited Invited, err error) {
+	err = c.locks.books(func() error {
+		invited, err = c.invite(guests)
+		return err
+	})
+	return invited, err
+}
+
+func (c *Invitations) invite(guests []Guest) (invited Invited, err error) {
+	if err := c.mayInvite(guests); err != nil {
+		return Invited{}, err
 	}
 	now := c.now()
-	codes := make([]est.Code, len(guests))
 	list := make([]store.NewInvitation, len(guests))
 	for i, g := range guests {
-		codes[i] = est.NewCode(c.root.cert)
-		list[i] = store.NewInvitation{Hash: codes[i].Hash(), Invitation: store.Invitation{
+		open, err := c.open(g.Identity)
+		if err != nil {
+			return Invited{}, fmt.Errorf("cannot invite: %w", err)
+		}
+		code := est.NewCode(c.root.cert)
+		invited.Codes, invited.Withdrawn = append(invited.Codes, code), append(invited.Withdrawn, open...)
+		list[i] = store.NewInvitation{Hash: code.Hash(), Invitation: store.Invitation{
 			Identity: g.Identity.String(), DNS: g.DNS, MadeAt: now, MadeBy: g.By,
 			Expiry: now.Add(cmp.Or(g.TTL, defaultTTL)),
 		}}
 	}
-	return codes, c.store.Invitations().Record(list)
+	return invited, c.store.Invitations().Record(list)
+}
+
+// mayInvite returns why these guests cannot be invited, or nobody.
+func (c *Invitations) mayInvite(guests []Guest) error {
+	if err := c.checkGuests(guests); err != nil {
+		return err
+	}
+	err := c.mayServe()
+	if err == nil {
+		err = c.clock.notAhead()
+	}
+	if err != nil {
+		return fmt.Errorf("cannot invite: %w", err)
+	}
+	return nil
+}
+
+// open returns the invitations of an identity whose codes are good.
+func (c *Invitations) open(id pki.Identity) ([]store.Invitation, error) {
+	unused, err := c.store.Invitations().UnusedOf(id.String())
+	return slices.DeleteFunc(unused, func(i store.Invitation) bool { return i.State(c.now()) != "open" }), err
 }
 
 // mostTold is how many guests a refusal names at most.
@@ -139,11 +163,9 @@ func (c *Invitations) oneCode(g Guest) error {
 	if !g.OneCode {
 		return nil
 	}
-	all, err := c.store.Invitations().UnusedOf(g.Identity.String())
-	for _, i := range all {
-		if i.State(c.now()) == "open" {
-			return fmt.Errorf("%w, invitation %d until %s", ErrHasCode, i.ID, i.Expiry.Format(time.RFC3339))
-		}
+	open, err := c.open(g.Identity)
+	if len(open) > 0 {
+		return fmt.Errorf("%w, invitation %d until %s", ErrHasCode, open[0].ID, open[0].Expiry.Format(time.RFC3339))
 	}
 	return err
 }

@@ -41,11 +41,11 @@ func (c *Invitations) replace(guest Guest, reason store.Reason) (revoked []store
 	if err != nil {
 		return revoked, code, err
 	}
-	codes, err := c.invite([]Guest{guest})
+	invited, err := c.invite([]Guest{guest})
 	if err != nil {
 		return revoked, code, err
 	}
-	return revoked, codes[0], nil
+	return revoked, invited.Codes[0], nil
 }
 
 // successor checks a guest that replaces another device, before anything is revoked.

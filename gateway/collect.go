@@ -39,24 +39,25 @@ var (
 	descHeadRefused = desc("tlagate_trace_head_refused",
 		"1 while the PKI there refuses the head of our audit trace: it knows another line, or a later one.", "url")
 	descSourceUp = desc("tlagate_revocation_source_up",
-		"1 when the last reading of a source brought what can be used.", "kind", "source")
+		"1 when the last reading of a source brought what can be used.", "kind", "source", "of")
 	descSourceRead = desc("tlagate_revocation_source_last_success_timestamp_seconds",
-		"When a reading of a source last brought what can be used.", "kind", "source")
+		"When a reading of a source last brought what can be used.", "kind", "source", "of")
 	descSourceFailed = desc("tlagate_revocation_source_failures_total",
-		"Readings of a source that brought nothing usable.", "kind", "source")
+		"Readings of a source that brought nothing usable.", "kind", "source", "of")
 	descNextUpdate = desc("tlagate_revocation_next_update_timestamp_seconds",
-		"End (nextUpdate) of what a source has given, whichever is first.", "kind", "source")
+		"End (nextUpdate) of what a source has given, whichever is first.", "kind", "source", "of")
 	descRenewal = desc("tlagate_revocation_renewal_due_timestamp_seconds",
-		"From when on the log warns that what a source has given was not renewed.", "kind", "source")
+		"From when on the log warns that what a source has given was not renewed.", "kind", "source", "of")
 	descEnd = desc("tlagate_revocation_end_timestamp_seconds",
-		"When the first peer is refused if no revocation data is renewed from now on; 0: there is none.")
-	descAnswers = desc("tlagate_revocation_answers", "OCSP answers in use.")
+		"When the first peer or person is refused if no revocation data is renewed from now on; 0: there is none.",
+		"of")
+	descAnswers = desc("tlagate_revocation_answers", "OCSP answers in use.", "of")
 	descMissing = desc("tlagate_pdts_missing",
 		"PdTs seen in the last 24 hours that have no link parked now, and no session.")
 	descRenewalLate = desc("tlagate_peers_renewal_late",
 		"Peers seen in the last 30 days whose certificate has less than a sixth of its life left.", "role")
 	descDenied = desc("tlagate_denied",
-		"Certificates on the deny list that the PKI pushed, lines of the operator's file, what operators deny.", "by")
+		"Certificates on the deny list that the PKI pushed, lines of the operator's files, what operators deny.", "by")
 	descOwnEnd = desc("tlagate_certificate_end_timestamp_seconds",
 		"When our own certificate, or a CA's behind it in its file, ends.", "use")
 	descAnchorEnd = desc("tlagate_anchor_end_timestamp_seconds",
@@ -112,7 +113,8 @@ func (g *Gateway) Collect(ch chan<- prometheus.Metric) {
 	if g.heads != nil {
 		s.traceHeads(g.heads())
 	}
-	s.revocation(g.party.Trust)
+	s.peers(g.party.Trust)
+	s.persons(g.Persons())
 	s.certificates(g.party, streams)
 	s.trace(g.trace.log)
 }
@@ -217,24 +219,58 @@ func (s samples) traceHeads(list []TraceHead) {
 	}
 }
 
-func (s samples) revocation(trust *trust.Trust) {
-	for _, source := range trust.Sources() {
-		s.gauge(descSourceUp, truth(source.Up), source.Kind, source.Where)
-		s.gauge(descSourceRead, metrics.Unix(source.Read), source.Kind, source.Where)
-		s.send(descSourceFailed, prometheus.CounterValue, float64(source.Failures), []string{source.Kind, source.Where})
-	}
-	o := trust.Outlook()
-	for _, list := range o.Lists {
-		s.freshness(list, list.Source)
-	}
-	if o.InUse > 0 {
-		s.freshness(o.Answers, answersInUse)
-	}
-	s.gauge(descEnd, metrics.Unix(o.End))
-	s.gauge(descAnswers, float64(o.InUse))
-	pushed, file := trust.DenyListSize()
+// Whom revocation data are about.
+const (
+	ofPeers   = "peers"
+	ofPersons = "persons"
+)
+
+func (s samples) peers(store *trust.Trust) {
+	s.gauge(descEnd, metrics.Unix(s.revocation(store, ofPeers)), ofPeers)
+	pushed, file := store.DenyListSize()
 	s.gauge(descDenied, float64(pushed), "push")
 	s.gauge(descDenied, float64(file), "file")
+	s.anchors(store)
+}
+
+// persons sends what there is about persons, if they are verified. Where responders alone are asked, nothing is at hand
+// before somebody comes, and nothing ends.
+func (s samples) persons(store *trust.Trust) {
+	if store == nil {
+		return
+	}
+	if end := s.revocation(store, ofPersons); !end.IsZero() {
+		s.gauge(descEnd, metrics.Unix(end), ofPersons)
+	}
+	_, file := store.DenyListSize()
+	s.gauge(descDenied, float64(file), ofPersons)
+	s.anchors(store)
+}
+
+// revocation sends where revocation data come from, and how long they last; it returns when the first is refused for
+// want of them.
+func (s samples) revocation(store *trust.Trust, of string) (end time.Time) {
+	for _, source := range store.Sources() {
+		s.gauge(descSourceUp, truth(source.Up), source.Kind, source.Where, of)
+		s.gauge(descSourceRead, metrics.Unix(source.Read), source.Kind, source.Where, of)
+		s.send(descSourceFailed, prometheus.CounterValue, float64(source.Failures),
+			[]string{source.Kind, source.Where, of})
+	}
+	o := store.Outlook()
+	for _, list := range o.Lists {
+		s.freshness(list, list.Source, of)
+	}
+	if o.InUse > 0 {
+		s.freshness(o.Answers, answersInUse, of)
+	}
+	s.gauge(descAnswers, float64(o.InUse), of)
+	return o.End
+}
+
+func (s samples) anchors(store *trust.Trust) {
+	for _, a := range store.Anchors() {
+		s.gauge(descAnchorEnd, metrics.Unix(a.Cert.NotAfter), a.Cert.Subject.CommonName, a.Cert.SerialNumber.Text(16))
+	}
 }
 
 // trace sends the state of the audit trace, if one is kept.
@@ -257,9 +293,9 @@ func (s samples) trace(log *audit.Log) {
 	s.gauge(descTraceOldest, metrics.Unix(state.Oldest))
 }
 
-func (s samples) freshness(f revocation.Freshness, source string) {
-	s.gauge(descNextUpdate, metrics.Unix(f.Until), f.Kind, source)
-	s.gauge(descRenewal, metrics.Unix(f.Ahead), f.Kind, source)
+func (s samples) freshness(f revocation.Freshness, source, of string) {
+	s.gauge(descNextUpdate, metrics.Unix(f.Until), f.Kind, source, of)
+	s.gauge(descRenewal, metrics.Unix(f.Ahead), f.Kind, source, of)
 }
 
 func (s samples) certificates(party *trust.Party, streams []*push.Subscriber) {
@@ -272,9 +308,6 @@ func (s samples) certificates(party *trust.Party, streams []*push.Subscriber) {
 	}
 	if !first.IsZero() {
 		s.gauge(descOwnEnd, metrics.Unix(first), "push")
-	}
-	for _, a := range party.Trust.Anchors() {
-		s.gauge(descAnchorEnd, metrics.Unix(a.Cert.NotAfter), a.Cert.Subject.CommonName, a.Cert.SerialNumber.Text(16))
 	}
 }
 

@@ -165,6 +165,9 @@ func (g *Gateway) SetAccess(rules []Rule) {
 // store, which the caller runs.
 func (g *Gateway) SetUsers(u Users) { g.users.Store(&users{Users: u, g: g, log: g.log}) }
 
+// Persons returns the trust store by which users of TLAs are verified now; nil = there is none.
+func (g *Gateway) Persons() *trust.Trust { return g.users.Load().Persons }
+
 // Serve accepts links on l until ctx ends; then it lets sessions end for Limits.Drain and returns nil.
 func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	accepting, stopAccepting := context.WithCancel(ctx)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"tlagate/pki/trust"
 	"tlagate/push"
 	"tlagate/session/link"
+	"tlagate/session/user"
 )
 
 // metered returns the gateway's metrics by `name{label="value"}`; of a histogram, its count.
@@ -61,7 +63,7 @@ func TestG7MetricsOfASession(t *testing.T) {
 		"tlagate_connections{role=tla}": 1, "tlagate_connections{role=pdt}": 2, "tlagate_connections{role=admin}": 0,
 		"tlagate_handshake_duration_seconds{outcome=accepted}": 3,
 		"tlagate_handshake_duration_seconds{outcome=refused}":  0,
-		"tlagate_handshakes_refused_total{reason=expired}":     0, "tlagate_revocation_answers{}": 0,
+		"tlagate_handshakes_refused_total{reason=expired}":     0, "tlagate_revocation_answers{of=peers}": 0,
 	} {
 		require.Contains(t, m, name)
 		require.Equal(t, want, m[name], name)
@@ -122,15 +124,15 @@ func TestG7MetricsWarnAhead(t *testing.T) {
 		c.Push = func() []*push.Subscriber { return []*push.Subscriber{s} }
 	})
 	m := r.metered()
-	source := "{kind=crl,source=" + r.files.CRL + "}"
+	source := "{kind=crl,of=peers,source=" + r.files.CRL + "}"
 	lists := r.trust.Lists()
 	next := slices.MinFunc(lists,
 		func(a, b revocation.List) int { return a.NextUpdate.Compare(b.NextUpdate) }).NextUpdate
 	for name, want := range map[string]float64{
-		"tlagate_revocation_source_up" + source:             1,
-		"tlagate_revocation_source_failures_total" + source: 0,
-		"tlagate_revocation_end_timestamp_seconds{}":        float64(next.Unix()),
-		"tlagate_push_up{url=https://pki.invalid:8444}":     0,
+		"tlagate_revocation_source_up" + source:              1,
+		"tlagate_revocation_source_failures_total" + source:  0,
+		"tlagate_revocation_end_timestamp_seconds{of=peers}": float64(next.Unix()),
+		"tlagate_push_up{url=https://pki.invalid:8444}":      0,
 		own: float64(chainEnd(r.g.party.Certificate()).Unix()),
 	} {
 		require.Contains(t, m, name)
@@ -181,4 +183,27 @@ func TestG7MetricsOfHeads(t *testing.T) {
 		require.Contains(t, m, name)
 		require.InDelta(t, want, m[name], 0, name)
 	}
+}
+
+// TestG7MetricsWarnAheadOfTheEndOfListsAboutPersons: no terminal of the practices can start a session then.
+func TestG7MetricsWarnAheadOfTheEndOfListsAboutPersons(t *testing.T) {
+	var s society
+	r := start(t, asking(&s, user.Rule{Mode: user.Require}))
+	m := r.metered()
+	source := "{kind=crl,of=persons,source=" + s.files.CRL + "}"
+	const end = "tlagate_revocation_end_timestamp_seconds{of=persons}"
+	for name, want := range map[string]float64{
+		"tlagate_revocation_source_up" + source:  1,
+		"tlagate_revocation_answers{of=persons}": 0,
+		"tlagate_denied{by=persons}":             0,
+		end:                                      float64(s.store.Outlook().End.Unix()),
+		"tlagate_anchor_end_timestamp_seconds{anchor=" + s.Root.Cert.Subject.CommonName + ",serial=" +
+			s.Root.Cert.SerialNumber.Text(16) + "}": float64(s.Root.Cert.NotAfter.Unix()),
+	} {
+		require.Contains(t, m, name)
+		require.Equal(t, want, m[name], name)
+	}
+	require.Greater(t, m[end], float64(time.Now().Unix()))
+	require.NoError(t, os.Remove(s.files.CRL))
+	r.becomes("tlagate_revocation_source_up"+source, 0)
 }

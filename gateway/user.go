@@ -64,6 +64,9 @@ func (us *users) wanted(c *client, pdt pki.Identity, h http.Header) (bool, *link
 	mode := us.mode(c.peer.Identity, pdt)
 	if mode == user.Require && (us.Persons == nil || !link.CanProve(h)) {
 		p := us.required()
+		if us.Persons != nil {
+			p = unable()
+		}
 		us.count(p)
 		return false, p
 	}
@@ -79,6 +82,13 @@ func (us *users) required() *link.Problem {
 	return &link.Problem{Code: link.ProblemUserRequired,
 		Detail: "This gateway demands a proof of who uses the terminal, and got none.",
 		Action: "Insert the user's card (CPS), and start again with a relay that can prove its user."}
+}
+
+// unable is for a relay that does not say that it can make a proof: one of a release before there were any.
+func unable() *link.Problem {
+	return &link.Problem{Code: link.ProblemUserRequired,
+		Detail: "This gateway demands a proof of who uses the terminal, and the terminal's relay can make none.",
+		Action: "Install the present release of the relay at the terminal."}
 }
 
 // check judges the proof that came with a consent, as far as one is demanded, and returns who the user is.

@@ -301,6 +301,9 @@ func TestC2RolloutOfProofs(t *testing.T) {
 			}
 			if c.refused {
 				requireProblem(t, link.ProblemUserRequired, err)
+				if !c.card {
+					require.ErrorContains(t, err, "the terminal's relay can make none", "it does not say that it can")
+				}
 				require.Equal(t, 1.0, r.proofs("user_required"))
 				return
 			}

@@ -65,7 +65,7 @@ func atLeast(want float64) func(float64) bool {
 }
 func past(v float64) bool { return v <= float64(time.Now().UnixMilli())/1000 }
 
-const end = "tlagate_revocation_end_timestamp_seconds"
+const end = `tlagate_revocation_end_timestamp_seconds{of="peers"}`
 
 func refused(r pki.Reason) string {
 	return `tlagate_handshakes_refused_total{reason="` + string(r) + `"}`
@@ -83,7 +83,7 @@ func TestC2MetricsWhenTheResponderStops(t *testing.T) {
 	l.GatewayTrust.OCSP = []string{url}
 	line, scrapeIt := meter(t)
 	b.startSession(t, line, "limits: {recheck: 1s}")
-	responder := `{kind="ocsp",source="` + url + `"}`
+	responder := `{kind="ocsp",of="peers",source="` + url + `"}`
 
 	t.Run("G7 what an operator sees", func(t *testing.T) {
 		// without a certificate
@@ -92,14 +92,14 @@ func TestC2MetricsWhenTheResponderStops(t *testing.T) {
 		m := scrapeIt(t)
 		for series, want := range map[string]float64{
 			"tlagate_sessions": 1, "tlagate_sessions_begun_total": 1, `tlagate_connections{role="tla"}`: 1,
-			"tlagate_revocation_source_up" + responder:                                               1,
-			`tlagate_revocation_source_up{kind="crl",source="` + l.Path("pki/public/arl.pem") + `"}`: 1,
+			"tlagate_revocation_source_up" + responder:                                                          1,
+			`tlagate_revocation_source_up{kind="crl",of="peers",source="` + l.Path("pki/public/arl.pem") + `"}`: 1,
 			refused(pki.OCSPStale): 0,
 		} {
 			require.Contains(t, m, series)
 			require.Equal(t, want, m[series], series)
 		}
-		require.Positive(t, m["tlagate_revocation_answers"])
+		require.Positive(t, m[`tlagate_revocation_answers{of="peers"}`])
 		require.False(t, past(m[end]))
 		ours := scrape(t, "--unix-socket", l.Path("ocsp.sock"), "http://metrics/metrics")
 		require.Positive(t, ours[`tlagate_responder_answers_total{answer="signed"}`])
@@ -110,7 +110,7 @@ func TestC2MetricsWhenTheResponderStops(t *testing.T) {
 		becomes(t, scrapeIt, "tlagate_revocation_source_up"+responder, is(0))
 		b.startedAgain(t)
 		logged(t, l.GatewayProc, 0, "OCSP responder fails", url)
-		due := `tlagate_revocation_renewal_due_timestamp_seconds{kind="ocsp",source="answers in use"}`
+		due := `tlagate_revocation_renewal_due_timestamp_seconds{kind="ocsp",of="peers",source="answers in use"}`
 		becomes(t, scrapeIt, due, past)
 		logged(t, l.GatewayProc, 0, "revocation data not renewed", "kind=ocsp", "see that the responder runs")
 		m := scrapeIt(t)
@@ -141,7 +141,7 @@ func TestC2MetricsWhenPublicationStops(t *testing.T) {
 	pkitest.WriteCRL(t, last, list)
 	line, scrapeIt := meter(t)
 	b.startSession(t, line, "limits: {recheck: 1s}")
-	source := `{kind="crl",source="` + last + `"}`
+	source := `{kind="crl",of="peers",source="` + last + `"}`
 
 	m := scrapeIt(t)
 	read, err := x509.ParseRevocationList(list)

@@ -19,6 +19,7 @@ import (
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
 	"tlagate/pdt"
+	"tlagate/pki/pkitest"
 	"tlagate/tla"
 )
 
@@ -185,9 +186,9 @@ func TestC2UsersWhoDoNotPass(t *testing.T) {
 	})
 }
 
-// TestC2IASECCProvesTheUserToo: a CPS3 does, in its own way.
+// TestC2IASECCProvesTheUserToo: a CPS3 does, in its own way, also in a reader that takes T=0 and short commands alone.
 func TestC2IASECCProvesTheUserToo(t *testing.T) {
-	l := newUserLab(t, "require")
+	l := newUserLab(t, "require", func(l *lab.Lab) { l.Limits = &world.Limits{MaxCommand: 261, OnlyT0: true} })
 	c, err := cardsim.NewCPS3(cardsim.CPSConfig{Certify: l.Persons.Certify(lab.Doctor, nil)})
 	require.NoError(t, err)
 	putIn(t, l, c)
@@ -417,6 +418,25 @@ func tracedAt(t *testing.T, file string, kind audit.Kind) (found []audit.Line) {
 		return nil
 	}))
 	return found
+}
+
+// TestC2TheListOfPersonsEndsInASession: with it whatever is known of the session's user does, and the session; no other
+// begins until there is a new list.
+func TestC2TheListOfPersonsEndsInASession(t *testing.T) {
+	l := newUserLab(t, "require")
+	require.True(t, startAs(t, l, theCode).OK)
+	require.NoError(t, l.Persons.PublishFor(pkitest.Soon))
+	waitRelay(t, l, "the session to end", func(s *tla.Status) bool { return s.State == tla.StateIdle })
+	require.Contains(t, []string{"user_revoked", "user"}, relayStatus(t, l).Last.Reason,
+		"gateway or PdT, whichever is first")
+	w := startRefusedAs(t, l, theCode)
+	require.Equal(t, "user_refused", w.Reason, "%+v", w)
+	logged(t, l.GatewayProc, 0, "user_refused", "user_status")
+
+	require.NoError(t, l.Persons.Publish())
+	hangUp(t, l.GatewayProc)
+	hangUp(t, l.PdTProc)
+	require.True(t, startAs(t, l, theCode).OK)
 }
 
 // TestC2NothingIsKnownOfThePerson: without a list about persons at hand nobody is let in.

@@ -3,6 +3,7 @@ package tla
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"time"
@@ -25,7 +26,16 @@ type prover struct {
 // Ready implements link.Prover.
 func (p *prover) Ready(context.Context) error {
 	defer p.limit.pause()()
-	return p.user.ready(p.ctx)
+	return p.user.ready(p.ctx, p.fits)
+}
+
+// fits returns an error if a certificate is too long for a proof.
+func (p *prover) fits(certificate *x509.Certificate) error {
+	want, err := p.wanted("", "")
+	if err != nil {
+		return err
+	}
+	return proof.CheckLength(statement(want), certificate)
 }
 
 // Prove implements link.Prover. What the card signed is verified before it is sent.
@@ -36,10 +46,7 @@ func (p *prover) Prove(_ context.Context, nonce, consent string) (string, error)
 		return "", err
 	}
 	return p.user.prove(func(k *cardsign.Key) (string, error) {
-		text, err := proof.Make(proof.Statement{Means: proof.MeansCPS, Gateway: want.Gateway, PdT: want.PdT,
-			TLA: want.TLA, Session: want.Session, Nonce: nonce, Exporter: want.Exporter,
-			Consent: proof.HashOf(consent), At: want.Now},
-			k.Certificate.Raw, k.Sign)
+		text, err := proof.Make(statement(want), k.Certificate.Raw, k.Sign)
 		if err != nil {
 			return "", err
 		}
@@ -49,6 +56,13 @@ func (p *prover) Prove(_ context.Context, nonce, consent string) (string, error)
 		}
 		return text, err
 	})
+}
+
+// statement returns what says all that is wanted.
+func statement(want proof.Want) proof.Statement {
+	return proof.Statement{Means: proof.MeansCPS, Gateway: want.Gateway, PdT: want.PdT, TLA: want.TLA,
+		Session: want.Session, Nonce: want.Nonce, Exporter: want.Exporter, Consent: proof.HashOf(want.Consent),
+		At: want.Now}
 }
 
 // wanted returns what the proof has to say.

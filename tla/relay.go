@@ -155,7 +155,9 @@ func (r *Relay) begin(act Act, mayRenew, test bool) (*live, error) {
 		return nil, r.note(&Why{Code: CodeConfiguration, Detail: err.Error()})
 	}
 	l.mayRenew, l.settings, l.test = mayRenew, r.settings, test
-	r.live = l
+	if r.live = l; !test {
+		r.left = nil // whoever starts knows of the cards that are in
+	}
 	return l, nil
 }
 

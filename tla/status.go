@@ -113,7 +113,7 @@ type CardStatus struct {
 	LastCommand time.Time `json:"last_command,omitzero"`
 	Declined    int64     `json:"declined,omitempty"`
 
-	// Without a session: it was in when the last one ended, and still is (5.1).
+	// Without a session: it was in when the last one ended, and still is, and nobody has tried to start another (5.1).
 	Forgotten bool `json:"forgotten,omitempty"`
 }
 

@@ -3,6 +3,7 @@ package tla
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"tlagate/session"
 	"tlagate/session/link"
+	"tlagate/session/proof"
 	"tlagate/tla/cards"
 	"tlagate/tla/cardsign"
 )
@@ -27,6 +29,7 @@ const (
 	UserReaderStuck   = "reader_stuck"   // the reader does not answer
 	UserCardFailed    = "card_failed"    // the card did not do what the card policy says that it does
 	UserUnfitKey      = "unfit_key"      // its key is not one for authentication
+	UserLong          = "too_long"       // its certificate is too long to be sent
 	UserCardOut       = "card_out"       // it was taken out meanwhile
 	UserBlocked       = "blocked"        // its code is blocked
 	UserDeclined      = "declined"       // the user did not want to enter the code
@@ -35,7 +38,7 @@ const (
 
 // UserReasons are all of them.
 var UserReasons = []string{UserNoCard, UserNoApplication, UserCardBusy, UserReaderStuck, UserCardFailed, UserUnfitKey,
-	UserCardOut, UserBlocked, UserDeclined, UserNoAnswer}
+	UserLong, UserCardOut, UserBlocked, UserDeclined, UserNoAnswer}
 
 // user has the person at the terminal prove who they are (C2), once for each start, on the lease that then serves the
 // session. It also knows whether the card stays: a session ends with the presence of whoever began it (SA4).
@@ -72,7 +75,8 @@ func (u *user) lacks(reason string, err error) error {
 }
 
 // ready has the user's code verified, unless it is already: gateways that are tried one after the other are one start.
-func (u *user) ready(ctx context.Context) error {
+// Nobody is asked for a code whose card has a certificate that does not fit.
+func (u *user) ready(ctx context.Context, fits func(*x509.Certificate) error) error {
 	if u.until.IsZero() {
 		u.until = time.Now().Add(u.live.cfg.Timers.User)
 	}
@@ -87,10 +91,7 @@ func (u *user) ready(ctx context.Context) error {
 		return err
 	}
 	card := &timely{lease, ctx}
-	key, err := cardsign.Find(card, u.live.cfg.Policy.Applications(lease.ATR))
-	if err == nil {
-		err = key.Select()
-	}
+	key, err := u.find(card, lease.ATR, fits)
 	if err != nil {
 		return u.unable(err)
 	}
@@ -100,6 +101,18 @@ func (u *user) ready(ctx context.Context) error {
 	u.key, card.within = key, u.live.ctx
 	u.set(func() { u.lease = lease })
 	return nil
+}
+
+// find returns the key of a card that is to sign, whose application is selected anew.
+func (u *user) find(card cardsign.Card, atr []byte, fits func(*x509.Certificate) error) (*cardsign.Key, error) {
+	key, err := cardsign.Find(card, u.live.cfg.Policy.Applications(atr))
+	if err == nil {
+		err = fits(key.Certificate)
+	}
+	if err == nil {
+		err = key.Select()
+	}
+	return key, err
 }
 
 // timely is a card that is asked nothing any more when a time is over: one that answers slowly, again and again, is to
@@ -163,6 +176,8 @@ func (u *user) unable(err error) error {
 		return u.lacks(UserNoApplication, err)
 	case errors.Is(err, cardsign.ErrUnfitKey):
 		return u.lacks(UserUnfitKey, err)
+	case errors.Is(err, proof.ErrTooLong):
+		return u.lacks(UserLong, err)
 	}
 	return u.lacks(UserCardFailed, err)
 }

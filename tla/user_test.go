@@ -3,8 +3,13 @@ package tla
 import (
 	"context"
 	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"fmt"
 	"io"
+	"math/big"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -518,6 +523,36 @@ func TestAForgottenCardIsTold(t *testing.T) {
 		c := u.relay.Status().Readers[0].Card
 		return c != nil && !c.Forgotten
 	})
+
+	u.start()
+	require.True(t, u.relay.Stop())
+	require.True(t, u.relay.Status().Readers[0].Card.Forgotten)
+	done := u.starting()
+	require.Equal(t, CodeCancelled, u.enter("").Error.Code)
+	require.Error(t, <-done)
+	require.False(t, u.relay.Status().Readers[0].Card.Forgotten, "whoever tried to start knows of it")
+}
+
+// TestC2ACertificateThatIsTooLongIsToldBeforeTheCode: nobody types a code for a proof that cannot be sent.
+func TestC2ACertificateThatIsTooLongIsToldBeforeTheCode(t *testing.T) {
+	u := newUserRig(t)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), KeyUsage: x509.KeyUsageDigitalSignature,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 32473, 9},
+			Value: make([]byte, 4000)}}}
+	key := signtest.ECKey(t, elliptic.P256())
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	long, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	u.fake.Do(func() { u.person.Certificate = long })
+	u.run()
+	err = u.relay.Start(t.Context(), byHand)
+	require.Equal(t, []any{CodeProblem, "user_required"}, whyOf(err))
+	require.Equal(t, UserLong, explain(err).Cause)
+	require.Nil(t, <-u.proofs)
+	require.Equal(t, 3, u.person.Tries)
+	require.NotContains(t, u.person.Log, byte(0x20), "no VERIFY")
 }
 
 // TestSP4AClientThatGoesAwayLeavesTheQuestion: the code of a start can be entered by another.

@@ -82,12 +82,12 @@ func invite(c *call) (any, error) {
 	if err := c.record("invite", m.Why, about...); err != nil {
 		return nil, err
 	}
-	codes, err := c.ca.Invitations.Invite(guests...)
+	invited, err := c.ca.Invitations.Invite(guests...)
 	if err != nil {
 		return nil, err
 	}
-	out := Invited{}
-	for _, code := range codes {
+	out := Invited{Withdrawn: invited.Withdrawn}
+	for _, code := range invited.Codes {
 		out.Codes = append(out.Codes, code.Text())
 	}
 	return out, nil

@@ -44,7 +44,8 @@ type Invite struct {
 
 // Invited has the codes, in the order of the guests. They are secrets, and nowhere else.
 type Invited struct {
-	Codes []string `json:"codes"`
+	Codes     []string           `json:"codes"`
+	Withdrawn []store.Invitation `json:"withdrawn,omitempty"` // of the same guests, whose codes are worthless now
 }
 
 // Withdraw makes the code of an invitation worthless.

@@ -75,9 +75,9 @@ func newESTBed(t *testing.T, cfg EST) *estBed {
 func (b *estBed) invite(urn string, dns ...string) est.Code {
 	id, err := pki.ParseIdentity(urn)
 	require.NoError(b.t, err)
-	codes, err := b.ca.Invitations.Invite(ca.Guest{Identity: id, DNS: dns, By: "test", Again: true})
+	invited, err := b.ca.Invitations.Invite(ca.Guest{Identity: id, DNS: dns, By: "test", Again: true})
 	require.NoError(b.t, err)
-	return codes[0]
+	return invited.Codes[0]
 }
 
 // device is somebody with a connection to the server.

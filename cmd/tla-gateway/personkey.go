@@ -164,8 +164,8 @@ func (c *personKeyImportCmd) Run(app *cli.App) error {
 	})
 }
 
-// changePersonKey replaces the key by what change makes of it, and records that first. A running gateway takes it at
-// its next start.
+// changePersonKey replaces the key by what change makes of it, and records that first. A running gateway takes it by
+// itself (trail.Marks).
 func changePersonKey(app *cli.App, file string, kind audit.Kind,
 	change func(old *persons.Ring) (*persons.Ring, error)) error {
 	cfg, _, err := load(file)
@@ -203,7 +203,7 @@ func changePersonKey(app *cli.App, file string, kind audit.Kind,
 	}
 	printPersonKey(app, next)
 	fmt.Fprintln(app.Stdout,
-		"A gateway that runs takes it at its next start. Every other gateway must get it: person-key import.")
+		"A gateway that runs here takes it by itself. Every other gateway must get it: person-key import.")
 	return nil
 }
 

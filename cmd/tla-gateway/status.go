@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"tlagate/cmd/internal/cli"
@@ -66,7 +67,7 @@ func traceState(s *api.TraceState) string {
 
 func (t *table) revocation(r api.Revocation) {
 	for _, l := range r.Lists {
-		t.row("list", l.Source)
+		t.row(strings.TrimSpace("list "+l.Of), l.Source)
 		t.row(" ", cmp.Or(l.Error, fmt.Sprintf("of %q: %d revoked, until %s", l.Issuer, l.Entries, at(l.NextUpdate))))
 	}
 	for _, s := range r.Streams {

@@ -166,6 +166,9 @@ func (r *report) persons(store *trust.Trust) {
 	for _, gap := range cli.Gaps(store) {
 		r.problem(gap)
 	}
+	for _, stranger := range cli.Strangers(store) {
+		r.warning("%v", stranger)
+	}
 	for _, covered := range store.Coverage(true) {
 		if !covered.Covered() && !covered.Listed && !covered.Revoked {
 			r.problem(fmt.Errorf("cannot tell which %s that %s issued are revoked, and they will all be refused (%s): "+

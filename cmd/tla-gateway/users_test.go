@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,6 +39,8 @@ func TestC2CheckNamesWhyNoCardWouldPass(t *testing.T) {
 		{"without lists", "persons:\n  anchors: [{file: persons/root.pem}]\n  intermediates: [persons/issuing.pem]\n" +
 			"  mapping: {identifier: CN, form: \"8[0-9]{11}\"}\n", 1,
 			`cannot tell which certificates of persons that "TEST AC persons" issued are revoked`},
+		{"another CA's list", strings.Replace(good, "/issuing.crl]", "/issuing.crl, issuing.crl]", 1), 0,
+			`WARNING +persons.crls: .*/issuing.crl is of "TEST tlagate issuing", which is no CA of persons here.*take`},
 		{"no such mode", "user: {mode: required}\n" + good, 2, `WRONG +user.mode: cannot use "required"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -148,6 +148,9 @@ func (c config) usersFinding(d doctor.Device) doctor.Finding {
 	if gaps := cli.Gaps(store); len(gaps) > 0 {
 		return doctor.Fail("see deploy/examples/pdt.yaml, section persons", "%v", errors.Join(gaps...))
 	}
+	if strangers := cli.Strangers(store); len(strangers) > 0 {
+		return doctor.Warn("see deploy/examples/pdt.yaml, section persons", "%v", errors.Join(strangers...))
+	}
 	first := store.Anchors()[0].Cert.NotAfter
 	for _, a := range store.Anchors() {
 		if a.Cert.NotAfter.Before(first) {

@@ -24,6 +24,8 @@ func TestC2DoctorSaysWhetherUsersCanProveWhoTheyAre(t *testing.T) {
 		{"no issuing CA", root, `FAILURE +users +persons.intermediates: no issuing CA is named`},
 		{"another's issuing CA", root + "  intermediates: [issuing.pem]\n",
 			`FAILURE +users +persons.intermediates: no anchor of persons vouches for "TEST tlagate issuing"`},
+		{"another CA's list", "user: {mode: require}\n" + root + issuing + "  crls: [p/root.crl, issuing.crl]\n",
+			`WARNING +users +persons.crls: .*issuing.crl is of "TEST tlagate issuing", which is no CA of persons here`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := deployment(t, c.configuration)

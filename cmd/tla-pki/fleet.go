@@ -39,27 +39,30 @@ func (c *inviteCmd) inviteFleet(app *cli.App) error {
 	if err := files.Private(out); err != nil {
 		return errors.Join(fmt.Errorf("cannot write the codes to %s: %w", c.Out, err), out.Close(), os.Remove(c.Out))
 	}
-	err = c.inviteAll(app, list, out)
+	withdrawn, err := c.inviteAll(app, list, out)
 	if err = errors.Join(err, out.Close()); err != nil {
 		os.Remove(c.Out)
 		return err
 	}
 	fmt.Fprintf(app.Stdout, "%s: %d codes, each good once within %s; keep it secret, and delete it when they are "+
 		"handed out\n", c.Out, len(list.guests), c.TTL)
+	if withdrawn > 0 {
+		fmt.Fprintf(app.Stdout, "withdrawn: %d codes from before, which are worthless now\n", withdrawn)
+	}
 	return nil
 }
 
-// inviteAll makes the codes, and writes them.
-func (c *inviteCmd) inviteAll(app *cli.App, list *fleet, out *os.File) error {
+// inviteAll makes the codes, and writes them; it returns how many from before they withdraw.
+func (c *inviteCmd) inviteAll(app *cli.App, list *fleet, out *os.File) (withdrawn int, err error) {
 	if c.As != "" {
-		codes, err := c.asOfficer(app, list.guests...)
+		invited, err := c.asOfficer(app, list.guests...)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		return c.writeFleet(out, list, codes)
+		return len(invited.Withdrawn), c.writeFleet(out, list, invited.Codes)
 	}
-	return c.act(app, "invite", func(authority *ca.CA) error {
-		codes, err := authority.Invitations.Invite(list.guests...)
+	err = c.act(app, "invite", func(authority *ca.CA) error {
+		invited, err := authority.Invitations.Invite(list.guests...)
 		if errors.Is(err, ca.ErrHasCertificate) {
 			return fmt.Errorf("%w; nobody is invited: take these rows out, or --again", err)
 		}
@@ -71,8 +74,10 @@ func (c *inviteCmd) inviteAll(app *cli.App, list *fleet, out *os.File) error {
 			return err
 		}
 		app.Log.Info("fleet invited", "devices", len(list.guests), "by", operator(), "ttl", c.TTL)
-		return c.writeFleet(out, list, codes)
+		withdrawn = len(invited.Withdrawn)
+		return c.writeFleet(out, list, invited.Codes)
 	})
+	return withdrawn, err
 }
 
 func (c *inviteCmd) readFleet() (*fleet, error) {

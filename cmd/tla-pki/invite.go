@@ -49,14 +49,14 @@ func (c *inviteCmd) Run(app *cli.App) error {
 	}
 	guest := c.guest()
 	if c.As != "" {
-		codes, err := c.asOfficer(app, guest)
+		invited, err := c.asOfficer(app, guest)
 		if err != nil {
 			return err
 		}
-		return c.handing.show(app.Stdout, guest.Identity, c.TTL, codes[0])
+		return c.showInvited(app.Stdout, guest, invited)
 	}
 	return c.act(app, "invite", func(authority *ca.CA) error {
-		codes, err := authority.Invitations.Invite(guest)
+		invited, err := authority.Invitations.Invite(guest)
 		if errors.Is(err, ca.ErrHasCertificate) {
 			return fmt.Errorf("%w; to swap the device: tla-pki replace --identity %s; for a second device under one "+
 				"name: --again", err, guest.Identity)
@@ -65,8 +65,18 @@ func (c *inviteCmd) Run(app *cli.App) error {
 			return err
 		}
 		app.Log.Info("invited", "identity", guest.Identity.String(), "by", guest.By, "ttl", c.TTL)
-		return c.handing.show(app.Stdout, guest.Identity, c.TTL, codes[0])
+		return c.showInvited(app.Stdout, guest, invited)
 	}, c.QROut)
+}
+
+// showInvited prints the code, and whose code it made worthless: somebody may have been given that one.
+func (c *inviteCmd) showInvited(w io.Writer, guest ca.Guest, invited ca.Invited) error {
+	err := c.handing.show(w, guest.Identity, c.TTL, invited.Codes[0])
+	for _, i := range invited.Withdrawn {
+		fmt.Fprintf(w, "withdrawn: invitation %d, which %s made at %s; its code is worthless now\n", i.ID, i.MadeBy,
+			stamp.Second(i.MadeAt))
+	}
+	return err
 }
 
 func (c *inviteCmd) check() error {

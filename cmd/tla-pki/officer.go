@@ -46,7 +46,7 @@ func (c *issueCmd) asOfficer(app *cli.App) error {
 	})
 }
 
-func (c *inviteCmd) asOfficer(app *cli.App, guests ...ca.Guest) (codes []est.Code, err error) {
+func (c *inviteCmd) asOfficer(app *cli.App, guests ...ca.Guest) (codes ca.Invited, err error) {
 	request := officers.Invite{Seconds: int64(c.TTL / time.Second), Again: c.Again, Why: c.Why}
 	for _, g := range guests {
 		request.OneCode = g.OneCode
@@ -62,11 +62,12 @@ func (c *inviteCmd) asOfficer(app *cli.App, guests ...ca.Guest) (codes []est.Cod
 			if err != nil {
 				return err
 			}
-			codes = append(codes, code)
+			codes.Codes = append(codes.Codes, code)
 		}
-		if len(codes) != len(guests) {
-			return fmt.Errorf("cannot use the answer: it has %d codes for %d devices", len(codes), len(guests))
+		if n := len(codes.Codes); n != len(guests) {
+			return fmt.Errorf("cannot use the answer: it has %d codes for %d devices", n, len(guests))
 		}
+		codes.Withdrawn = invited.Withdrawn
 		return nil
 	})
 	return codes, err

@@ -32,7 +32,8 @@ type Gateway interface {
 	Denies(id pki.Identity) bool
 	Knows(name string) bool // whom a name of the deny list is about
 	Draining() bool
-	Joined() int // how many sessions there are
+	Joined() int           // how many sessions there are
+	Persons() *trust.Trust // by which users of terminals are verified; nil = they are not
 	Events(since uint64) (events <-chan gateway.Event, cancel func())
 
 	End(id string, a gateway.Act) error

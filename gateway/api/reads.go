@@ -216,6 +216,7 @@ type List struct {
 	Source     string    `json:"source"`
 	Issuer     string    `json:"issuer,omitempty"`
 	Number     string    `json:"number,omitempty"`
+	Of         string    `json:"of,omitempty"` // "persons": it is about users of terminals; "" = about devices
 	Entries    int       `json:"entries"`
 	ThisUpdate time.Time `json:"this_update,omitzero"`
 	NextUpdate time.Time `json:"next_update,omitzero"`
@@ -228,7 +229,12 @@ func (s *Server) revocation(_ *caller, r *http.Request) (any, *Problem) {
 	}
 	found := Revocation{Lists: []List{}, Streams: []push.State{}}
 	for _, l := range s.cfg.Party.Trust.Lists() {
-		found.Lists = append(found.Lists, listOf(l))
+		found.Lists = append(found.Lists, listOf(l, ""))
+	}
+	if persons := s.cfg.Gateway.Persons(); persons != nil {
+		for _, l := range persons.Lists() {
+			found.Lists = append(found.Lists, listOf(l, ofPersons))
+		}
 	}
 	if s.cfg.Push != nil {
 		for _, stream := range s.cfg.Push() {
@@ -238,8 +244,10 @@ func (s *Server) revocation(_ *caller, r *http.Request) (any, *Problem) {
 	return found, nil
 }
 
-func listOf(l revocation.List) List {
-	made := List{Source: l.Source, Issuer: l.Issuer, Number: l.Number, Entries: l.Entries,
+const ofPersons = "persons"
+
+func listOf(l revocation.List, of string) List {
+	made := List{Source: l.Source, Issuer: l.Issuer, Number: l.Number, Of: of, Entries: l.Entries,
 		ThisUpdate: l.ThisUpdate.UTC(), NextUpdate: l.NextUpdate.UTC()}
 	if l.Err != nil {
 		made.Error = l.Err.Error()

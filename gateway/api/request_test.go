@@ -11,6 +11,9 @@ import (
 
 	"tlagate/gateway"
 	"tlagate/internal/acts"
+	"tlagate/pki/pkitest"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 const ending = "sessions/" + sessions + "/end"
@@ -162,4 +165,28 @@ func FuzzBody(f *testing.F) {
 			require.LessOrEqual(t, len(a.Reason), 3*len(body))
 		}
 	})
+}
+
+// TestG7ListsAboutPersonsAreShown beside those about devices.
+func TestG7ListsAboutPersonsAreShown(t *testing.T) {
+	r := start(t, parsed(t, "claire", "read"))
+	society := pkitest.NewPersons(t)
+	files := society.WriteTrust(t.TempDir())
+	store, err := trust.Open(trust.Config{Profile: trust.Persons,
+		Persons:       trust.PersonRules{Identifier: "CN", Form: "8[0-9]{11}", Devices: r.trust},
+		Anchors:       []trust.AnchorFile{{File: files.Anchor}},
+		Intermediates: []string{files.Intermediate},
+		Revocation:    revocation.Config{CRLs: files.CRLs()}})
+	require.NoError(t, err)
+	r.g.SetUsers(gateway.Users{Persons: store})
+	status, text := r.as(admin("claire")).ask("GET", "revocation", "")
+	require.Equal(t, http.StatusOK, status, text)
+	var found Revocation
+	require.NoError(t, json.Unmarshal([]byte(text), &found))
+	about := map[string]string{}
+	for _, l := range found.Lists {
+		about[l.Source] = l.Of
+	}
+	require.Equal(t, map[string]string{r.files.CRL: "", r.files.ARL: "", files.CRL: "persons", files.ARL: "persons"},
+		about)
 }

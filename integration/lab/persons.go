@@ -129,19 +129,25 @@ func (p *Persons) Revoke(cert *x509.Certificate) error {
 
 // Publish writes the lists of both CAs.
 func (p *Persons) Publish() error {
-	for name, ca := range map[string]*personsCA{"root": p.root, "issuing": p.issuing} {
-		ca.number++
-		der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(ca.number),
-			ThisUpdate: time.Now().Add(-time.Minute), NextUpdate: time.Now().Add(24 * time.Hour),
-			RevokedCertificateEntries: ca.revoked}, ca.cert, ca.key)
-		if err != nil {
-			return err
-		}
-		if err := p.write(name+".crl", "X509 CRL", der); err != nil {
-			return err
-		}
+	err := p.publish("root", p.root, 24*time.Hour)
+	if err == nil {
+		err = p.PublishFor(24 * time.Hour)
 	}
-	return nil
+	return err
+}
+
+// PublishFor writes the list of the issuing CA, which ends after that time; it may have ended already.
+func (p *Persons) PublishFor(d time.Duration) error { return p.publish("issuing", p.issuing, d) }
+
+func (p *Persons) publish(name string, ca *personsCA, d time.Duration) error {
+	ca.number++
+	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(ca.number),
+		ThisUpdate: time.Now().Add(-time.Minute), NextUpdate: time.Now().Add(d),
+		RevokedCertificateEntries: ca.revoked}, ca.cert, ca.key)
+	if err != nil {
+		return err
+	}
+	return p.write(name+".crl", "X509 CRL", der)
 }
 
 func (p *Persons) path(name string) string { return p.l.Path("persons-" + name) }

@@ -19,6 +19,7 @@ type List struct {
 	ThisUpdate time.Time
 	NextUpdate time.Time
 	Ahead      time.Time // when it should have been renewed: if it was not, the log warns from then on
+	Stranger   bool      // none of our CAs has its issuer's name: it counts only if peers bring that CA
 	Err        error     // why no certificate can be accepted by it now, a *Refusal; nil = it can be used
 }
 
@@ -33,7 +34,7 @@ func (t *crlStore) Lists() []List {
 		}
 		l := List{Source: c.Source, Issuer: describe.Cut(c.Head.Issuer.CommonName, 64), Number: c.Number().String(),
 			Entries: c.Len(), Octets: len(c.DER), ThisUpdate: c.Head.ThisUpdate, NextUpdate: c.Head.NextUpdate,
-			Ahead: t.aheadOf(c.Head.ThisUpdate, c.Head.NextUpdate)}
+			Ahead: t.aheadOf(c.Head.ThisUpdate, c.Head.NextUpdate), Stranger: !t.knowsCA(c.Head.RawIssuer)}
 		if refusal := cmp.Or(t.judgeAsRead(c), c.CheckFuture(now), c.CheckStale(now)); refusal != nil {
 			l.Err = refusal
 		}

@@ -38,6 +38,25 @@ func TestListsSayWhatIsAtHand(t *testing.T) {
 		"CRL " + broken: pki.CRLBad, "CRL " + dir + "/missing.crl": pki.CRLMissing}, reasons)
 }
 
+// TestAListOfAStrangerIsTold: of a CA that nobody here named.
+func TestAListOfAStrangerIsTold(t *testing.T) {
+	ca, dir := pkitest.New(t), t.TempDir()
+	files := ca.WriteTrust(dir)
+	pkitest.WriteCRL(t, dir+"/foreign.crl", pkitest.NewPersons(t).Issuing.CRL())
+	trust, err := trust.Open(trust.Config{
+		Anchors:       []trust.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}},
+		Intermediates: []string{files.Intermediate},
+		Revocation:    revocation.Config{CRLs: []string{files.ARL, files.CRL, dir + "/foreign.crl"}},
+	})
+	require.NoError(t, err)
+	strange := map[string]bool{}
+	for _, l := range trust.Lists() {
+		require.NoError(t, l.Err)
+		strange[l.Source] = l.Stranger
+	}
+	require.Equal(t, map[string]bool{files.ARL: false, files.CRL: false, dir + "/foreign.crl": true}, strange)
+}
+
 // TestAListThatWasReplacedIsNoLongerListed: the ARL of a file is superseded once a gateway has brought a newer one.
 func TestAListThatWasReplacedIsNoLongerListed(t *testing.T) {
 	ca, dir := pkitest.New(t), t.TempDir()

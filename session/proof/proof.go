@@ -61,6 +61,7 @@ const (
 	Skew          = 5 * time.Minute         // how far the terminal's clock may be from the verifier's
 	ExporterLabel = "EXPORTER-tlagate-user" // of tls-exporter (RFC 8446, 7.5), without a context
 	ExporterLen   = 32                      // octets
+	nonceLength   = 43                      // characters
 	version       = 1
 	preamble      = "tlagate user 1\n"
 )
@@ -72,6 +73,9 @@ var (
 	ErrMismatch   = errors.New("the proof is for something else")
 	ErrClock      = errors.New("the proof is of another time")
 )
+
+// ErrTooLong says that a proof would be longer than MaxText, for its certificate is.
+var ErrTooLong = errors.New("the card's certificate is too long for a proof")
 
 // Proof is one that was read; nothing of it is verified.
 type Proof struct {
@@ -85,10 +89,9 @@ type Proof struct {
 // in ASN.1, RSA-PSS with a salt of 32 octets, or RSA PKCS#1 v1.5. The result is not verified: what a card signed may be
 // verified with [Parse] and [Proof.Verify].
 func Make(s Statement, certificate []byte, sign func(digest [sha256.Size]byte) ([]byte, error)) (string, error) {
-	s.Version, s.At = version, s.At.UTC().Truncate(time.Millisecond)
-	payload, err := json.Marshal(s)
+	payload, err := s.payload()
 	if err != nil {
-		return "", fmt.Errorf("cannot write the proof: %w", err)
+		return "", err
 	}
 	signature, err := sign(digest(payload))
 	if err != nil {
@@ -96,10 +99,53 @@ func Make(s Statement, certificate []byte, sign func(digest [sha256.Size]byte) (
 	}
 	text := strings.Join([]string{encode(payload), encode(signature), encode(certificate)}, ".")
 	if len(text) > MaxText {
-		return "", fmt.Errorf("cannot send a proof of %d octets: want at most %d; the card's certificate is too long",
-			len(text), MaxText)
+		return "", tooLong(len(text))
 	}
 	return text, nil
+}
+
+// payload returns the statement as it is signed.
+func (s Statement) payload() ([]byte, error) {
+	s.Version, s.At = version, s.At.UTC().Truncate(time.Millisecond)
+	payload, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the proof: %w", err)
+	}
+	return payload, nil
+}
+
+func tooLong(octets int) error {
+	return fmt.Errorf("%w: it would have %d octets, want at most %d", ErrTooLong, octets, MaxText)
+}
+
+// CheckLength returns an error, which is ErrTooLong, unless a proof that s is said by the holder of a certificate is
+// short enough to be sent, whatever nonce it is over and however the card signs. So a user can be told before they
+// prove anything.
+func CheckLength(s Statement, certificate *x509.Certificate) error {
+	s.Nonce, s.At = strings.Repeat("0", nonceLength), time.Unix(0, 999e6)
+	payload, err := s.payload()
+	if err != nil {
+		return err
+	}
+	octets := len("..")
+	for _, n := range []int{len(payload), longestSignature(certificate.PublicKey), len(certificate.Raw)} {
+		octets += base64.RawURLEncoding.EncodedLen(n)
+	}
+	if octets > MaxText {
+		return tooLong(octets)
+	}
+	return nil
+}
+
+// longestSignature returns how many octets a signature has at most.
+func longestSignature(key crypto.PublicKey) int {
+	switch k := key.(type) {
+	case *rsa.PublicKey:
+		return k.Size()
+	case *ecdsa.PublicKey: // a sequence of two numbers, each with a sign
+		return 2 + 2*(2+1+(k.Params().BitSize+7)/8)
+	}
+	return 0
 }
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

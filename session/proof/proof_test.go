@@ -9,9 +9,11 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"math/big"
 	"os"
+	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -234,4 +236,51 @@ func FuzzParse(f *testing.F) {
 		require.Equal(t, text, again)
 		_ = p.Verify(wanted(time.Now()))
 	})
+}
+
+// TestC2WhetherAProofIsTooLongIsKnownBefore: what passes can be sent, and what is hardly longer cannot.
+func TestC2WhetherAProofIsTooLongIsKnownBefore(t *testing.T) {
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	p256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	require.NoError(t, err)
+	const most = 3 // octets by which a signature of an elliptic curve is often shorter than the longest
+	for name, key := range map[string]crypto.Signer{"RSA": rsaKey, "P-256": p256, "P-384": p384} {
+		t.Run(name, func(t *testing.T) {
+			fits := func(filler int) (*x509.Certificate, bool) {
+				cert := filled(t, key, filler)
+				err := CheckLength(statement(time.Now()), cert)
+				if err != nil {
+					require.ErrorIs(t, err, ErrTooLong)
+				}
+				return cert, err == nil
+			}
+			make := func(cert *x509.Certificate) error {
+				_, err := Make(statement(time.Unix(1, 123e6)), cert.Raw, func(digest [32]byte) ([]byte, error) {
+					return key.Sign(rand.Reader, digest[:], crypto.SHA256)
+				})
+				return err
+			}
+			first := sort.Search(MaxText, func(filler int) bool { _, ok := fits(filler); return !ok })
+			last, ok := fits(first - 2*most) // the certificate's own signature has another length each time
+			require.True(t, ok)
+			require.NoError(t, make(last))
+			require.Greater(t, len(last.Raw), 3500)
+			require.ErrorIs(t, make(filled(t, key, first+3*most)), ErrTooLong)
+		})
+	}
+}
+
+// filled returns a certificate of key with so many octets that mean nothing.
+func filled(t *testing.T, key crypto.Signer, octets int) *x509.Certificate {
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 32473, 9},
+			Value: make([]byte, octets)}}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	cert, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	return cert
 }

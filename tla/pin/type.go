@@ -22,21 +22,25 @@ const (
 // Type reads the PIN as it is typed at a terminal in raw mode, octet by octet straight into the locked memory, as
 // ReadFrom does: digits, backspace or "-" to take the last one back, Enter once there are enough; Escape or "/" returns
 // ErrRefused. more reports whether another octet follows at once, which makes an Escape the beginning of another key's
-// sequence; typed is called after each key with the number of digits so far. After an error nothing is kept.
-func (c *Command) Type(keys io.Reader, more func() bool, typed func(digits int)) error {
+// sequence; typed is called after each key with the number of digits so far, and whether that key was an Enter which
+// came too early. After an error nothing is kept.
+func (c *Command) Type(keys io.Reader, more func() bool, typed func(digits int, early bool)) error {
 	c.clear()
-	for {
-		typed(c.digits)
+	for early := false; ; {
+		typed(c.digits, early)
 		at := c.page[headerLen+c.digits : headerLen+c.digits+1]
 		if _, err := io.ReadFull(keys, at); err != nil {
 			c.clear()
 			return err
 		}
+		early = isEnter(at[0]) && c.digits < c.format.Min
 		if done, err := c.key(at, keys, more); done {
 			return err
 		}
 	}
 }
+
+func isEnter(key byte) bool { return key == keyEnter || key == keyNewline }
 
 // key takes in one octet, which lies where the next digit belongs.
 func (c *Command) key(at []byte, keys io.Reader, more func() bool) (done bool, err error) {
@@ -50,7 +54,7 @@ func (c *Command) key(at []byte, keys io.Reader, more func() bool) (done bool, e
 	case (k == keyBackspace || k == keyDelete || k == keyErase) && c.digits > 0:
 		c.digits--
 		c.page[headerLen+c.digits] = 0
-	case (k == keyEnter || k == keyNewline) && c.digits >= c.format.Min:
+	case isEnter(k) && c.digits >= c.format.Min:
 		return true, c.seal()
 	case k == keyRefuse, k == keyEscape && !more():
 		c.clear()

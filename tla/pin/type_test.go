@@ -24,7 +24,7 @@ func (k *typing) Read(b []byte) (int, error) {
 func (k *typing) more() bool { return k.text != "" && k.text[0] != '.' }
 
 // TestSP4TypedAtATerminal: each row is what is typed, what the card gets, and how many digits were shown after each
-// key.
+// key; 100 more where an Enter came too early.
 func TestSP4TypedAtATerminal(t *testing.T) {
 	for typed, want := range map[string]struct {
 		pin   string
@@ -34,7 +34,7 @@ func TestSP4TypedAtATerminal(t *testing.T) {
 		"1234\r":            {"1234", []int{0, 1, 2, 3, 4}, nil},
 		"1234\n":            {"1234", []int{0, 1, 2, 3, 4}, nil},
 		"12-\x7f\x089876\r": {"9876", []int{0, 1, 2, 1, 0, 0, 1, 2, 3, 4}, nil},
-		"\r123\r4\r":        {"1234", []int{0, 0, 1, 2, 3, 3, 4}, nil}, // too short: Enter does nothing
+		"\r123\r4\r":        {"1234", []int{0, 100, 1, 2, 3, 103, 4}, nil}, // too short: Enter does nothing
 		"1234567890\r":      {"12345678", []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 8}, nil},
 		"1a 2\x00+*34\r":    {"1234", []int{0, 1, 1, 1, 2, 2, 2, 2, 3, 4}, nil},
 		"12\x1b[A34\r":      {"1234", []int{0, 1, 2, 2, 3, 4}, nil}, // an arrow
@@ -50,7 +50,12 @@ func TestSP4TypedAtATerminal(t *testing.T) {
 			c := command(t, cps)
 			var shown []int
 			k := &typing{typed}
-			err := c.Type(k, k.more, func(n int) { shown = append(shown, n) })
+			err := c.Type(k, k.more, func(n int, early bool) {
+				if early {
+					n += 100
+				}
+				shown = append(shown, n)
+			})
 			require.Equal(t, want.err, err)
 			require.Equal(t, want.shown, shown)
 			if want.pin == "" {
@@ -77,7 +82,7 @@ func FuzzType(f *testing.F) {
 		require.NoError(t, err)
 		defer c.Wipe()
 		in := bytes.NewReader(typed)
-		if c.Type(in, func() bool { return in.Len() > 0 }, func(n int) { require.LessOrEqual(t, n, 8) }) != nil {
+		if c.Type(in, func() bool { return in.Len() > 0 }, func(n int, _ bool) { require.LessOrEqual(t, n, 8) }) != nil {
 			require.Zero(t, bytes.Trim(c.page[headerLen:], "\x00"))
 			return
 		}

@@ -167,6 +167,17 @@ func Gaps(store *trust.Trust) (errs []error) {
 	return errs
 }
 
+// Strangers returns why lists of a store of persons are of no use: cards bring no CA.
+func Strangers(store *trust.Trust) (errs []error) {
+	for _, l := range store.Lists() {
+		if l.Stranger {
+			errs = append(errs, fmt.Errorf("persons.crls: %s is of %q, which is no CA of persons here, so it says "+
+				"nothing of any card: name that CA under persons.intermediates, or take the list out", l.Source, l.Issuer))
+		}
+	}
+	return errs
+}
+
 // CheckUsers returns what is wrong with both sections; p may be nil. named says that some access depends on who the
 // user is.
 func CheckUsers(rule user.Rule, p *Persons, named bool) error {

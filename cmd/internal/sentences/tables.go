@@ -187,6 +187,9 @@ var Reasons = map[string]map[string]Text{
 			"elle n'a pas fait ce qui lui était demandé",
 			"it did not do what was asked of it"},
 		"unfit_key": {"elle n'a pas de certificat d'authentification", "it has no certificate for authentication"},
+		"too_long": {
+			"son certificat d'authentification est trop long",
+			"its certificate for authentication is too long"},
 		"card_out":  {"elle a été retirée avant la fin", "it was taken out before the end"},
 		"blocked":   {"elle est bloquée, trop de codes faux", "it is blocked, too many wrong PINs"},
 		"declined":  {"vous avez refusé de donner votre code", "you declined to enter your PIN"},

@@ -65,7 +65,7 @@ func (s *Story) printAdvice(w io.Writer) {
 }
 
 // unprinted are attributes that the head of the page has, or nobody reads.
-var unprinted = []string{"session", "incident", "statement", "fingerprint", "until"}
+var unprinted = []string{"session", "incident", "statement", "fingerprint", "until", "person_sealed"}
 
 // brief returns an entry as kind and name=value.
 func (s *Story) brief(e audit.Entry) string {

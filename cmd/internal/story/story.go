@@ -273,7 +273,7 @@ func (i *incident) saw(number string) *Saw {
 			return shown(code, reason, t.Line.With["peer"], true)
 		case t.Side == Gateway && t.Line.Event == audit.RequestRefused:
 			guess = shown("problem", code, "", false)
-		case t.Side == Gateway && guess == nil:
+		case t.Side == Gateway && (guess == nil || t.Line.Event == audit.SessionEnded && isNotice(reason)):
 			guess = shown("notice", noticeOf(reason), "", false)
 		}
 	}
@@ -287,8 +287,16 @@ func shown(code, reason, peer string, sure bool) *Saw {
 
 // noticeOf returns the notice by which the gateway told a terminal that a session ended for a reason.
 func noticeOf(reason string) string {
-	if _, known := sentences.Reasons["notice"][reason]; known {
+	switch {
+	case isNotice(reason):
 		return reason
+	case slices.Contains(pki.Reasons, pki.Reason(reason)): // of a device's certificate, other than that it ended
+		return "revoked"
 	}
 	return "peer_gone"
+}
+
+func isNotice(reason string) bool {
+	_, known := sentences.Reasons["notice"][reason]
+	return known
 }

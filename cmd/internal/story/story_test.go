@@ -140,6 +140,38 @@ func TestSA2ACutsStory(t *testing.T) {
 	require.True(t, s.Saw.Sure)
 }
 
+// TestSA2WhatTheUserSawFollowsFromACut, before the terminal tells: a user whose card cannot be checked is told of their
+// card, and one whose terminal's list ended, of a certificate.
+func TestSA2WhatTheUserSawFollowsFromACut(t *testing.T) {
+	for _, c := range []struct{ cut, ended, saw string }{
+		{"user_status", "user_revoked", "your CPS card is no longer accepted"},
+		{"revoked", "user_revoked", "your CPS card is no longer accepted"},
+		{"revoked", "revoked", "a certificate is no longer accepted"},
+		{"crl_stale", "crl_stale", "a certificate is no longer accepted"},
+		{"expired", "expired", "a certificate has ended"},
+	} {
+		b := newBook(t)
+		b.write(audit.SessionOpened, audit.Identity(tla1), audit.PdT(pdt1), audit.Session(one))
+		b.write(audit.LinkCut, audit.Identity(tla1), audit.Reason(c.cut), audit.Session(one), audit.Incident("K7M2"))
+		b.write(audit.SessionEnded, audit.Identity(tla1), audit.Reason(c.ended), audit.Session(one),
+			audit.Incident("K7M2"))
+		s := b.find(Question{Number: "K7M2"})
+		require.Contains(t, s.Saw.EN, c.saw, "%+v", c)
+		require.False(t, s.Saw.Sure)
+	}
+}
+
+// TestSA2NobodyReadsWhatIsSealed: a page has the mark of a person, and not what an officer alone can read.
+func TestSA2NobodyReadsWhatIsSealed(t *testing.T) {
+	b := newBook(t)
+	b.write(audit.SessionOpened, audit.Identity(tla1), audit.PdT(pdt1), audit.Session(one), audit.Incident("K7M2"),
+		audit.Person("ab0e41a79757b3a97b1b64c12f997306"), audit.PersonSealed("YWdlLWVuY3J5cHRpb24"))
+	var page bytes.Buffer
+	b.find(Question{Number: "K7M2"}).Print(&page)
+	require.Contains(t, page.String(), "person=ab0e41a79757b3a97b1b64c12f997306")
+	require.NotContains(t, page.String(), "YWdlLWVuY3J5cHRpb24")
+}
+
 // TestSA2NumbersRepeat: the newest is told, the others are listed, and --terminal and --since choose.
 func TestSA2NumbersRepeat(t *testing.T) {
 	b := newBook(t)

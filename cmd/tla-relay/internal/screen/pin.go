@@ -150,6 +150,8 @@ type pinPrompt struct {
 	in     *os.File
 	out    io.Writer
 	looked time.Time
+	digits int  // typed so far
+	early  bool // the last key was an Enter, before there were enough
 }
 
 // SetStdin implements tea.ExecCommand.
@@ -200,9 +202,11 @@ const (
 )
 
 func (p *pinPrompt) read(typed *pin.Command) error {
-	digits := 0
-	keys := &ttyKeys{file: p.in, idle: func() error { return p.idle(digits) }}
-	err := typed.Type(keys, keys.more, func(n int) { digits = n; p.draw(n) })
+	keys := &ttyKeys{file: p.in, idle: p.idle}
+	err := typed.Type(keys, keys.more, func(digits int, early bool) {
+		p.digits, p.early = digits, early
+		p.draw()
+	})
 	switch {
 	case errors.Is(err, pin.ErrRefused):
 		return p.entry.Send(noPIN{}, &p.answer)
@@ -216,7 +220,7 @@ func (p *pinPrompt) read(typed *pin.Command) error {
 }
 
 // idle is called while nothing is typed: it draws anew, and returns an error when the PIN is no longer wanted.
-func (p *pinPrompt) idle(digits int) error {
+func (p *pinPrompt) idle() error {
 	now := p.model.clock()
 	if p.model.ctx.Err() != nil || now.After(p.wanted.Until) {
 		return errPINGone
@@ -230,28 +234,29 @@ func (p *pinPrompt) idle(digits int) error {
 	if err != nil || a.Status == nil || a.Status.PIN == nil || a.Status.PIN.Number != p.wanted.Number {
 		return errPINGone
 	}
-	p.draw(digits)
+	p.draw()
 	return nil
 }
 
 // draw draws the page, with a dot for each digit.
-func (p *pinPrompt) draw(digits int) {
+func (p *pinPrompt) draw() {
 	width, height, err := term.GetSize(int(p.in.Fd()))
 	if err != nil {
 		width, height = p.model.width, p.model.height
 	}
 	p.model.now = p.model.clock()
-	text := p.model.pinPage(p.wanted, digits).render(width, height)
+	text := p.model.pinPage(p.wanted, p.digits, p.early).render(width, height)
 	fmt.Fprint(p.out, "\x1b[H"+strings.ReplaceAll(text, "\n", "\x1b[K\r\n")+"\x1b[K\x1b[J")
 }
 
-// pinPage is shown while a PIN is typed.
-func (m model) pinPage(p tla.PINRequest, digits int) page {
+// pinPage is shown while a PIN is typed; early says that Enter was pressed before there were enough digits.
+func (m model) pinPage(p tla.PINRequest, digits int, early bool) page {
 	g := m.page(words.BigPIN, waiting, m.t.Say(words.LeadPIN, m.cardFill(p.Slot)))
-	g.parts = []paragraph{
-		{lines: []string{m.t.Say(words.TypedSoFar, []string{"text", strings.Repeat("•", digits)})}, bold: true},
-		{lines: []string{m.purpose(p)}, rank: 1},
+	typed := m.t.Say(words.TypedSoFar, []string{"text", strings.Repeat("•", digits)})
+	if early {
+		typed += "  " + m.t.Say(words.TooFewDigits, []string{"n", strconv.Itoa(p.Min)})
 	}
+	g.parts = []paragraph{{lines: []string{typed}, bold: true}, {lines: []string{m.purpose(p)}, rank: 1}}
 	tries := []string{m.t.Say(words.NeverShared, nil)}
 	if p.Tries > 0 {
 		tries = []string{m.t.Say(words.TriesLeft, []string{"n", strconv.Itoa(p.Tries)})}

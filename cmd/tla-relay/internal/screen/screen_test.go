@@ -81,6 +81,7 @@ var screens = []struct {
 		return s
 	}(), nil},
 	{"PIN", relaytest.Asked(3, false), func(m *model) { m.width = -m.width }}, // see shownPIN
+	{tooFew, relaytest.Asked(3, false), func(m *model) { m.width = -m.width }},
 	{"PIN for a start", relaytest.AskedForStart(), func(m *model) { m.width = -m.width }},
 	{"PIN for a start, again", func() tla.Status {
 		s := relaytest.AskedForStart()
@@ -136,6 +137,9 @@ var screens = []struct {
 	{"no relay", relaytest.Idle(), func(m *model) { m.down = ctl.ErrNoDaemon }},
 }
 
+// tooFew is the screen after an Enter that came too early.
+const tooFew = "PIN, too few digits"
+
 // screen returns a screen as text, without colours.
 func screen(t *testing.T, i int, tongue words.Tongue, width, height int) string {
 	c := screens[i]
@@ -148,7 +152,7 @@ func screen(t *testing.T, i int, tongue words.Tongue, width, height int) string 
 	text := ""
 	if m.width < 0 { // not drawn by bubbletea
 		m.width = width
-		text = m.pinPage(*m.status.PIN, 3).render(width, height)
+		text = m.pinPage(*m.status.PIN, 3, c.name == tooFew).render(width, height)
 	} else {
 		text = m.View().Content
 	}

@@ -73,10 +73,12 @@ var (
 	TriesLeft   = Text{"Il reste {n} {n:essai:essais}.", "{n} {n:try:tries} left."}
 	SecondsLeft = Text{"Encore {n}\u00a0s.", "{n}\u00a0s left."}
 	TypedSoFar  = Text{"Code : {text}", "PIN: {text}"}
-	NeverShared = Text{"Ne donnez jamais votre code à personne.", "Never give your PIN to anybody."}
-	TimeLeft    = Text{"Fin au plus tard à {time} (dans {n}).", "Ends at {time} at the latest (in {n})."}
-	EndsSoon    = Text{"Fin dans {n}\u00a0s : {text}", "Ends in {n}\u00a0s: {text}"}
-	AskLeft     = Text{
+	// beside TypedSoFar, on a line of 40 characters
+	TooFewDigits = Text{"({n} chiffres au moins)", "({n} digits at least)"}
+	NeverShared  = Text{"Ne donnez jamais votre code à personne.", "Never give your PIN to anybody."}
+	TimeLeft     = Text{"Fin au plus tard à {time} (dans {n}).", "Ends at {time} at the latest (in {n})."}
+	EndsSoon     = Text{"Fin dans {n}\u00a0s : {text}", "Ends in {n}\u00a0s: {text}"}
+	AskLeft      = Text{
 		"Sans réponse, la session se ferme dans {n}\u00a0s.",
 		"Without an answer the session ends in {n}\u00a0s."}
 	GraceLeft  = Text{"Encore {n}\u00a0s avant la fin de la session.", "The session ends in {n}\u00a0s."}

@@ -165,7 +165,7 @@ var todoReasons = map[tla.Code]map[string]Text{
 	tla.CodeNotice: {
 		string(link.CodeRevoked):         doCall,
 		string(link.CodeExpired):         doCall,
-		string(link.CodeUserRevoked):     doIssuerOr,
+		string(link.CodeUserRevoked):     doCall, // who sees whether it is the card, or a list about cards that ended
 		string(link.CodeEndedByOperator): doCall,
 		string(link.CodeProtocol):        doCall,
 		string(link.CodeTimeOver):        doOpen,
