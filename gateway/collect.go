@@ -61,7 +61,7 @@ var (
 	descOwnEnd = desc("tlagate_certificate_end_timestamp_seconds",
 		"When our own certificate, or a CA's behind it in its file, ends.", "use")
 	descAnchorEnd = desc("tlagate_anchor_end_timestamp_seconds",
-		"When the certificate of a trust anchor ends.", "anchor", "serial")
+		"When the certificate of a trust anchor ends.", "anchor", "serial", "of")
 )
 
 // What is looked up of the audit trace, when there is one.
@@ -230,7 +230,7 @@ func (s samples) peers(store *trust.Trust) {
 	pushed, file := store.DenyListSize()
 	s.gauge(descDenied, float64(pushed), "push")
 	s.gauge(descDenied, float64(file), "file")
-	s.anchors(store)
+	s.anchors(store, ofPeers)
 }
 
 // persons sends what there is about persons, if they are verified. Where responders alone are asked, nothing is at hand
@@ -244,7 +244,7 @@ func (s samples) persons(store *trust.Trust) {
 	}
 	_, file := store.DenyListSize()
 	s.gauge(descDenied, float64(file), ofPersons)
-	s.anchors(store)
+	s.anchors(store, ofPersons)
 }
 
 // revocation sends where revocation data come from, and how long they last; it returns when the first is refused for
@@ -267,9 +267,9 @@ func (s samples) revocation(store *trust.Trust, of string) (end time.Time) {
 	return o.End
 }
 
-func (s samples) anchors(store *trust.Trust) {
+func (s samples) anchors(store *trust.Trust, of string) {
 	for _, a := range store.Anchors() {
-		s.gauge(descAnchorEnd, metrics.Unix(a.Cert.NotAfter), a.Cert.Subject.CommonName, a.Cert.SerialNumber.Text(16))
+		s.gauge(descAnchorEnd, metrics.Unix(a.Cert.NotAfter), a.Cert.Subject.CommonName, a.Cert.SerialNumber.Text(16), of)
 	}
 }
 

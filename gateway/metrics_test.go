@@ -197,7 +197,7 @@ func TestG7MetricsWarnAheadOfTheEndOfListsAboutPersons(t *testing.T) {
 		"tlagate_revocation_answers{of=persons}": 0,
 		"tlagate_denied{by=persons}":             0,
 		end:                                      float64(s.store.Outlook().End.Unix()),
-		"tlagate_anchor_end_timestamp_seconds{anchor=" + s.Root.Cert.Subject.CommonName + ",serial=" +
+		"tlagate_anchor_end_timestamp_seconds{anchor=" + s.Root.Cert.Subject.CommonName + ",of=persons,serial=" +
 			s.Root.Cert.SerialNumber.Text(16) + "}": float64(s.Root.Cert.NotAfter.Unix()),
 	} {
 		require.Contains(t, m, name)
