@@ -3,7 +3,6 @@ package integration
 import (
 	"net"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -44,25 +43,27 @@ func (s *serviceManager) hears(want string) {
 }
 
 // TestDL2ProgramsTellTheServiceManager: each program says that it is ready once it serves, that it works, that it reads
-// its configuration again, and that it stops; the relay does so from inside its sandbox.
+// its configuration again, and that it stops; the relay does so from inside its sandbox. For none of that it makes a
+// system call that its unit forbids.
 func TestDL2ProgramsTellTheServiceManager(t *testing.T) {
 	t.Parallel()
 	l, push := newStopBed(t)
 	for _, p := range []struct{ name, command, config, serves string }{
 		{"tla-gateway", "serve", l.Path("gateway.yaml"), "listening"}, {"tla-pdt", "run", l.Path("pdt.yaml"), "runs"},
-		{"tla-relay", "run", l.Path("relay.yaml"), "ready"}, {"tla-pki", "serve", push, "listening"},
+		{"tla-relay", "run", l.Path("relay.yaml"), "ready"}, {"tla-pki", "serve", push, ""}, // which says nothing
 		{"tla-ocsp", "serve", l.Path("ocsp.yaml"), "listening"},
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			s, env := newServiceManager(t)
 			path, err := world.Binary(p.name)
 			require.NoError(t, err)
-			proc, err := world.Start(world.Command{Name: p.name, Path: path, Env: env,
-				Args: []string{p.command, "--config", p.config}})
+			file := filepath.Join(t.TempDir(), "calls")
+			proc, err := world.Start(world.Command{Name: p.name, Path: "strace", Env: env, Args: []string{"-D", "-f", "-qq",
+				"-s", "0", "-o", file, path, p.command, "--config", p.config}})
 			require.NoError(t, err)
 			defer proc.Kill()
 			s.hears("READY=1")
-			require.Contains(t, strings.Join(proc.Lines(), "\n"), p.serves)
+			logged(t, proc, 0, p.serves)
 			s.hears("WATCHDOG=1")
 			s.hears("WATCHDOG=1")
 			require.NoError(t, proc.Signal(syscall.SIGHUP))
@@ -72,6 +73,9 @@ func TestDL2ProgramsTellTheServiceManager(t *testing.T) {
 			require.NoError(t, proc.Signal(syscall.SIGTERM))
 			s.hears("STOPPING=1")
 			require.NoError(t, proc.Stop())
+			used, _ := calls(t, file)
+			require.Greater(t, len(used), 20)
+			unitAllows(t, unitOf(t, p.name), used)
 		})
 	}
 }

@@ -1,11 +1,13 @@
 package lab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 
 	"tlagate/integration/world"
+	"tlagate/internal/tcp"
 )
 
 // GatewayName is a name that the certificates of the lab's gateways have beside localhost; it has an address only where
@@ -49,7 +51,7 @@ func (l *Lab) StartSecond(extra ...string) error {
 // KeepSocket opens the gateway's port, which stays open from then on while the gateway is started again, as
 // tla-gateway.socket has it. The caller closes the file.
 func (l *Lab) KeepSocket() error {
-	at, err := net.Listen("tcp", l.GatewayAddr)
+	at, err := tcp.Listen(context.Background(), l.GatewayAddr, false)
 	if err != nil {
 		return err
 	}
@@ -72,8 +74,12 @@ func (l *Lab) Beside(n int) (*Lab, error) {
 	for _, c := range []struct {
 		keys         *Keys
 		profile, who string
-	}{{&b.ClientKeys, "pdt-client", pdt}, {&b.ServerKeys, "pdt-server", pdt}, {&b.TLAKeys, "tla", tla}} {
-		keys, failed := l.Issue(fmt.Sprintf("%s%d", c.profile, n), c.profile, c.who)
+		dns          []string
+	}{
+		{&b.ClientKeys, "pdt-client", pdt, nil}, {&b.TLAKeys, "tla", tla, nil},
+		{&b.ServerKeys, "pdt-server", pdt, []string{fmt.Sprintf("bureau%d.cabinet-demo.invalid", n)}},
+	} {
+		keys, failed := l.Issue(fmt.Sprintf("%s%d", c.profile, n), c.profile, c.who, c.dns...)
 		*c.keys, err = keys, errors.Join(err, failed)
 	}
 	return b, err
