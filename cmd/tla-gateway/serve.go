@@ -113,7 +113,8 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
-	serveMetrics, err := c.serveMetrics(app.Log, readiness{g, store, keys, trace.Log}.unready, append(append(sender.collectors(), operators.collectors()...), g)...)
+	serveMetrics, err := c.serveMetrics(app.Log, readiness{g, store, keys, trace.Log}.unready,
+		append(append(sender.collectors(), operators.collectors()...), g)...)
 	if err != nil {
 		return err
 	}
