@@ -17,7 +17,7 @@ BIN = mkdir -p bin && test -w bin || \
 
 .DEFAULT_GOAL := help
 .PHONY: help need build ifd install test smoke slow arm check cross packages bench claims conformance codes fuzz soak \
-	demo fresh pictures vuln clean
+	demo fresh units pictures vuln clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -114,6 +114,9 @@ demo: ## read cards through the gateway on this machine (DEMO=auto: no questions
 
 fresh: ## run demo and tests in a fresh minimal Debian 12, then in a Debian 13
 	deploy/fresh.sh
+
+units: build ## try the units in a booted Debian 12, in a container: sandbox, restarts, watchdog
+	deploy/units.sh
 
 pictures: ## draw docs/pictures/*.svg again from the .dot files beside them
 	@$(NEED) pictures)

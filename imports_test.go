@@ -24,7 +24,7 @@ import (
 var mayImport = map[string][]string{
 	"cmd": {"internal/address", "internal/local", "internal/recipients", "pemfile", "heads", "tla", "pdt", "gateway",
 		"ca", "ocsp", "bundle", "est", "push", "pki", "session", "keys", "metrics", "audit", "dialer", "cmd/internal"},
-	"cmd/internal/cli": {"internal/address", "pki", "keys", "dialer", "session/ahead", "session/user",
+	"cmd/internal/cli": {"internal/activation", "internal/address", "internal/notify", "pki", "keys", "dialer", "session/ahead", "session/user",
 		"cmd/internal/owner", "cmd/internal/fips"},
 	"dialer":                  {"internal/address"},
 	"tla":                     {"internal/address", "internal/local", "session", "bundle", "pki", "dialer"},
@@ -127,7 +127,7 @@ var mayImport = map[string][]string{
 
 // ground are the packages that every other may import: each does one thing, and imports none of ours.
 var ground = []string{"internal/acts", "internal/algorithms", "internal/bucket", "internal/der", "internal/files",
-	"internal/ration", "internal/retry", "internal/stamp", "internal/tcp"}
+	"internal/pulse", "internal/ration", "internal/retry", "internal/stamp", "internal/tcp"}
 
 // onlyIn has, for each dependency, the packages that may use it.
 var onlyIn = map[string][]string{

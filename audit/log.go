@@ -95,6 +95,17 @@ func (l *Log) Failing() string {
 	return l.queue.failing.Error()
 }
 
+// Refuses reports whether what is recorded before it may happen was refused at the last try, for want of room or because
+// the trace cannot be written.
+func (l *Log) Refuses() bool {
+	if l == nil {
+		return false
+	}
+	l.queue.mu.Lock()
+	defer l.queue.mu.Unlock()
+	return l.queue.failing != nil && !(l.cfg.GoOn && isFull(l.queue.failing))
+}
+
 // Head returns number, hash and time of the last line; number 0 = there is none.
 func (l *Log) Head() (number uint64, hash string, at time.Time, err error) {
 	if l == nil {

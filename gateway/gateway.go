@@ -115,6 +115,7 @@ type Gateway struct {
 
 	accepted chan net.Conn                   // proven connections, for net/http
 	incoming atomic.Pointer[listen.Listener] // set by Serve
+	serving  chan struct{}                   // closed by Serve
 	links    sync.WaitGroup                  // pumps that run, or are about to
 }
 
@@ -126,7 +127,7 @@ func New(cfg Config) *Gateway {
 	limits := cfg.Limits.WithDefaults()
 	g := &Gateway{limits: limits, log: cfg.Log, push: cfg.Push, heads: cfg.Heads, balancers: cfg.Balancers,
 		meters: newMeters(), ration: listen.NewRation(cfg.Log),
-		accepted: make(chan net.Conn)}
+		accepted: make(chan net.Conn), serving: make(chan struct{})}
 	g.setRates(limits)
 	party := *cfg.Party
 	party.Denied = func(id pki.Identity) bool { return g.state.Denies(id) }
@@ -186,6 +187,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	running.Go(func() { g.renew(watching) })
 	running.Go(func() { keepRoll(watching, g) })
 	running.Go(func() { g.programs.watch(watching) })
+	close(g.serving)
 	var err error
 	select {
 	case <-ctx.Done():
@@ -200,6 +202,18 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	running.Wait()
 	g.trace.peers.Close()
 	return err
+}
+
+// Serving returns a channel that is closed once Serve serves.
+func (g *Gateway) Serving() <-chan struct{} { return g.serving }
+
+// Alive returns once Serve serves, and its accept loop and its tables have answered. It hangs as long as one does.
+func (g *Gateway) Alive() {
+	<-g.serving
+	g.incoming.Load().Alive()
+	g.sessions.count()
+	g.parked.count()
+	g.clients.roles()
 }
 
 func (g *Gateway) listening() listen.Config {

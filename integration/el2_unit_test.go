@@ -16,22 +16,24 @@ import (
 	"tlagate/integration/world"
 )
 
-// relayUnit is the unit of the package.
-const relayUnit = "deploy/relay/tla-relay.service"
-
-func unitFile(t *testing.T) string {
+// unitOf returns the unit of a program: the relay's package has its own.
+func unitOf(t *testing.T, program string) string {
 	root, err := world.ModuleRoot()
 	require.NoError(t, err)
-	return filepath.Join(root, relayUnit)
+	if program == "tla-relay" {
+		return filepath.Join(root, "deploy/relay/tla-relay.service")
+	}
+	return filepath.Join(root, "deploy/examples", program+".service")
 }
 
 // TestEL2UnitIsHardened: the unit exposes little, and has no setting that it must not have.
 func TestEL2UnitIsHardened(t *testing.T) {
-	exposesLittle(t, unitFile(t))
-	require.Empty(t, unitLines(t, "PrivateUsers"), "behind it SO_PEERCRED tells no user from another (C4)")
+	unit := unitOf(t, "tla-relay")
+	exposesLittle(t, unit)
+	require.Empty(t, unitLines(t, unit, "PrivateUsers"), "behind it SO_PEERCRED tells no user from another (C4)")
 	for name, want := range map[string]string{"LimitCORE": "0", "MemorySwapMax": "0", "SocketBindDeny": "any",
 		"CapabilityBoundingSet": ""} {
-		require.Equal(t, []string{want}, unitLines(t, name), name)
+		require.Equal(t, []string{want}, unitLines(t, unit, name), name)
 	}
 }
 
@@ -51,12 +53,16 @@ func TestDL2ServerUnitsAreHardened(t *testing.T) {
 	require.Len(t, units, 6)
 	for _, unit := range units {
 		exposesLittle(t, unit)
+		require.Empty(t, unitLines(t, unit, "PrivateUsers"), "%s: behind it SO_PEERCRED tells no user from another", unit)
+		for name, want := range map[string]string{"LimitCORE": "0", "MemorySwapMax": "0", "CapabilityBoundingSet": ""} {
+			require.Equal(t, []string{want}, unitLines(t, unit, name), "%s: %s", unit, name)
+		}
 	}
 }
 
 // unitLines returns the values of a setting, in their order.
-func unitLines(t *testing.T, name string) (values []string) {
-	text, err := os.ReadFile(unitFile(t))
+func unitLines(t *testing.T, unit, name string) (values []string) {
+	text, err := os.ReadFile(unit)
 	require.NoError(t, err)
 	for line := range strings.Lines(string(text)) {
 		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+"="); ok {
@@ -68,9 +74,9 @@ func unitLines(t *testing.T, name string) (values []string) {
 
 // allowedCalls returns the system calls that the unit allows, by systemd's rules: lists are merged in their order, and
 // ~ removes.
-func allowedCalls(t *testing.T) map[string]bool {
+func allowedCalls(t *testing.T, unit string) map[string]bool {
 	allowed := map[string]bool{}
-	for _, list := range unitLines(t, "SystemCallFilter") {
+	for _, list := range unitLines(t, unit, "SystemCallFilter") {
 		list, takes := strings.CutPrefix(list, "~")
 		for _, call := range expand(t, strings.Fields(list)) {
 			if takes {
@@ -165,16 +171,22 @@ func TestEL2UnitAllowsWhatTheRelayCalls(t *testing.T) {
 	used, delicate := calls(t, file)
 	require.Greater(t, len(used), 30)
 	require.Contains(t, used, "landlock_restrict_self")
-	allowed := allowedCalls(t)
-	for _, call := range slices.Sorted(maps.Keys(used)) {
-		require.True(t, allowed[call], "the unit forbids %s(%s", call, used[call])
-	}
+	unitAllows(t, unitOf(t, "tla-relay"), used)
 	for _, call := range delicate {
 		require.NotRegexp(t, `PROT_WRITE\|PROT_EXEC|PROT_READ\|PROT_WRITE\|PROT_EXEC`, call, "MemoryDenyWriteExecute")
 		require.NotRegexp(t, `^socket\((AF_[^UI]|AF_INET6?, [^,]*SOCK_RAW)`, call, "RestrictAddressFamilies")
 		require.NotRegexp(t, `^bind\(.*AF_INET`, call, "SocketBindDeny")
 	}
 	require.Equal(t, 1, strings.Count(strings.Join(delicate, "\n"), "execve("), "its own start")
+}
+
+// unitAllows asserts that a unit's filter allows what a program called; used has an example of each.
+func unitAllows(t *testing.T, unit string, used map[string]string) {
+	t.Helper()
+	allowed := allowedCalls(t, unit)
+	for _, call := range slices.Sorted(maps.Keys(used)) {
+		require.True(t, allowed[call], "%s forbids %s(%s", filepath.Base(unit), call, used[call])
+	}
 }
 
 func first[A, B any](a A, _ B) A { return a }

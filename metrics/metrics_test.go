@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,12 +38,15 @@ func TestDL1OnlyLoopback(t *testing.T) {
 	require.ErrorContains(t, CheckAddress("0.0.0.0:9464"), "TLS front")
 }
 
+// always is a program that is always ready.
+func always() []string { return nil }
+
 // serve serves until the test ends, and returns a client.
-func serve(t *testing.T, l net.Listener) *http.Client {
+func serve(t *testing.T, l net.Listener, unready func() []string) *http.Client {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { defer close(done); Serve(ctx, l, NewRegistry("v1"), slog.New(slog.DiscardHandler)) }()
+	go func() { defer close(done); Serve(ctx, l, NewRegistry("v1"), unready, slog.New(slog.DiscardHandler)) }()
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, l.Addr().Network(), l.Addr().String())
 	}}
@@ -53,13 +57,13 @@ func serve(t *testing.T, l net.Listener) *http.Client {
 func TestServe(t *testing.T) {
 	l, err := Listen("127.0.0.1:0")
 	require.NoError(t, err)
-	client := serve(t, l)
+	client := serve(t, l, always)
 	for _, c := range []struct {
 		method, path string
 		status       int
 	}{
 		{"GET", "/metrics", 200}, {"HEAD", "/metrics", 200}, {"POST", "/metrics", 405}, {"GET", "/", 404},
-		{"GET", "/debug/pprof/", 404},
+		{"GET", "/debug/pprof/", 404}, {"GET", "/readyz", 200}, {"POST", "/readyz", 405}, {"GET", "/healthz", 404},
 	} {
 		req, err := http.NewRequest(c.method, "http://metrics"+c.path, nil)
 		require.NoError(t, err)
@@ -69,7 +73,7 @@ func TestServe(t *testing.T) {
 		resp.Body.Close()
 		require.NoError(t, err)
 		require.Equal(t, c.status, resp.StatusCode, "%s %s", c.method, c.path)
-		if c.method == "GET" && c.status == 200 {
+		if c.method == "GET" && c.path == "/metrics" {
 			require.Contains(t, string(body), `tlagate_build_info{goversion="go`)
 			require.Contains(t, string(body), `version="v1"} 1`)
 			require.Contains(t, string(body), "process_open_fds")
@@ -82,7 +86,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	l, err := Listen("127.0.0.1:0")
 	require.NoError(t, err)
 	counted := &countingListener{Listener: l, accepted: make(chan struct{}, 100)}
-	serve(t, counted)
+	serve(t, counted, always)
 	for range connections + 5 {
 		c, err := net.Dial("tcp", l.Addr().String())
 		require.NoError(t, err)
@@ -124,7 +128,7 @@ func TestUnixSocket(t *testing.T) {
 	require.Equal(t, os.FileMode(socketMode), info.Mode().Perm())
 	_, err = Listen("unix:" + path)
 	require.ErrorContains(t, err, "another program listens on it")
-	resp, err := serve(t, l).Get("http://metrics/metrics")
+	resp, err := serve(t, l, always).Get("http://metrics/metrics")
 	require.NoError(t, err)
 	resp.Body.Close()
 	require.Equal(t, 200, resp.StatusCode)
@@ -137,4 +141,30 @@ func TestUnixSocket(t *testing.T) {
 	kept, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, "mine", string(kept), "only a dead socket is removed")
+}
+
+// TestReadyz: 200 as long as there is no reason against it, and 503 with a line for each.
+func TestReadyz(t *testing.T) {
+	var why atomic.Pointer[[]string]
+	why.Store(new([]string))
+	l, err := Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	client := serve(t, l, func() []string { return *why.Load() })
+	status, text := get(t, client, "http://metrics/readyz")
+	require.Equal(t, 200, status)
+	require.Equal(t, "ready\n", text)
+	why.Store(&[]string{"it is draining", "its certificate has ended"})
+	status, text = get(t, client, "http://metrics/readyz")
+	require.Equal(t, 503, status)
+	require.Equal(t, "it is draining\nits certificate has ended\n", text)
+}
+
+func get(t *testing.T, client *http.Client, url string) (status int, text string) {
+	t.Helper()
+	resp, err := client.Get(url)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(body)
 }

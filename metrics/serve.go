@@ -2,9 +2,11 @@ package metrics
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,13 +24,15 @@ const (
 	maxHeader    = 8 << 10
 )
 
-// Serve answers GET /metrics on l until ctx ends; it closes l.
-func Serve(ctx context.Context, l net.Listener, from prometheus.Gatherer, log *slog.Logger) {
+// Serve answers GET /metrics and GET /readyz on l until ctx ends; it closes l. unready returns why work had better go
+// elsewhere, one line each, without secrets; nil when there is no reason. It may be called at any time.
+func Serve(ctx context.Context, l net.Listener, from prometheus.Gatherer, unready func() []string, log *slog.Logger) {
 	errorLog := slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(from, promhttp.HandlerOpts{
 		ErrorLog: errorLog, ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: scrapes,
 	}))
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { sayReady(w, unready()) })
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: errorLog,
@@ -38,4 +42,16 @@ func Serve(ctx context.Context, l net.Listener, from prometheus.Gatherer, log *s
 	if err := server.Serve(netutil.LimitListener(l, connections)); ctx.Err() == nil {
 		log.Error("metrics are no longer served: restart the program", "address", l.Addr().String(), "error", err)
 	}
+}
+
+// sayReady answers 200, or 503 with the reasons why not.
+func sayReady(w http.ResponseWriter, unready []string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if len(unready) > 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, strings.Join(unready, "\n")+"\n")
+		return
+	}
+	_, _ = io.WriteString(w, "ready\n")
 }

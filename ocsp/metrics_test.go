@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+
+	"tlagate/internal/pulse/pulsetest"
 )
 
 // metered gathers a responder's metrics, by name and label's value.
@@ -50,4 +52,23 @@ func TestG7Metrics(t *testing.T) {
 	}
 	clock.add(100 * 24 * time.Hour)
 	require.Zero(t, metered(t, r)["tlagate_responder_ready"], "the delegated certificate is over")
+}
+
+// TestUnready: each reason for which requests had better go to another responder.
+func TestUnready(t *testing.T) {
+	b := newBed(t)
+	clock := b.manualClock()
+	require.Equal(t, []string{"it does not serve yet"}, b.open().Unready())
+	r, _ := b.serve()
+	r.Alive()
+	require.Empty(t, r.Unready())
+	clock.add(100 * 24 * time.Hour)
+	require.Len(t, r.Unready(), 1)
+}
+
+// TestAliveHangsAsTheLookDoes: at the books.
+func TestAliveHangsAsTheLookDoes(t *testing.T) {
+	r, _ := newBed(t).serve()
+	r.Alive()
+	pulsetest.Hangs(t, r.Alive, r.looking.Lock, r.looking.Unlock)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tlagate/audit"
+	"tlagate/internal/pulse"
 	"tlagate/internal/stamp"
 )
 
@@ -107,6 +108,10 @@ type Responder struct {
 	seen       atomic.Pointer[time.Time] // when the books were looked at last
 	barred     atomic.Pointer[error]     // why nothing is signed although all can be read; nil = no reason
 
+	looks   *pulse.Loop   // run
+	serving chan struct{} // closed by Serve
+	stopped atomic.Bool   // Serve was told to stop
+
 	looking sync.Mutex // one look at a time; protects failing
 	failing bool       // the last look failed, and was logged
 }
@@ -117,7 +122,8 @@ func Open(cfg Config) (*Responder, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	r := &Responder{cfg: cfg, log: cfg.Log, books: newBooks(cfg.Database, cfg.Issuer), cache: newCache(cfg.CacheSize)}
+	r := &Responder{cfg: cfg, log: cfg.Log, books: newBooks(cfg.Database, cfg.Issuer), cache: newCache(cfg.CacheSize),
+		looks: pulse.New(), serving: make(chan struct{})}
 	var err error
 	if r.issuer, err = newIssuer(cfg.Issuer); err != nil {
 		return nil, err
@@ -159,15 +165,17 @@ func (r *Responder) warnOfEnd(s *signer) {
 
 // run looks at the books until ctx ends.
 func (r *Responder) run(ctx context.Context) {
+	defer r.looks.End()
 	tick := time.NewTicker(r.cfg.Poll)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			_ = r.look() // which has logged it
+		case <-r.looks.Asked():
 		case <-ctx.Done():
 			return
 		}
+		_ = r.look() // which has logged it
 	}
 }
 
@@ -241,6 +249,28 @@ func (r *Responder) bar(why error) {
 	case why == nil && before != nil:
 		r.source("answers are signed again")
 	}
+}
+
+// Alive returns once the responder serves and has come round to the books. It hangs as long as a look at them does.
+func (r *Responder) Alive() {
+	<-r.serving
+	r.looks.Wait()
+}
+
+// Unready returns why requests had better go to another responder, one line each; nil when there is no reason.
+func (r *Responder) Unready() (why []string) {
+	select {
+	case <-r.serving:
+	default:
+		why = append(why, "it does not serve yet")
+	}
+	if r.stopped.Load() {
+		why = append(why, "it is stopping")
+	}
+	if err := r.ready(r.cfg.Clock()); err != nil {
+		why = append(why, err.Error())
+	}
+	return why
 }
 
 // ready returns why nothing can be signed now; nil when it can.

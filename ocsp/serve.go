@@ -28,6 +28,7 @@ func (r *Responder) Serve(ctx context.Context, l net.Listener) error {
 	defer stopLooking()
 	server := r.server()
 	stopped := r.stopAtEnd(ctx, server)
+	close(r.serving)
 	err := server.Serve(listen.NewRoom(listen.RoomConfig{Places: r.cfg.Connections}).Listener(l))
 	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("cannot serve on %s: %w", l.Addr(), err)
@@ -64,6 +65,7 @@ func (r *Responder) stopAtEnd(ctx context.Context, server *http.Server) (stopped
 	done := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(done)
+		r.stopped.Store(true)
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.Drain)
 		defer cancel()
 		if server.Shutdown(drain) != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tlagate/internal/address"
+	"tlagate/internal/pulse"
 	"tlagate/pki"
 	"tlagate/pki/trust"
 	"tlagate/session/link"
@@ -35,6 +36,7 @@ type gateway struct {
 	log     *slog.Logger
 	retry   backoff
 	wake    chan struct{} // capacity 1: look again whether links are missing
+	parks   *pulse.Loop   // run
 
 	mu      sync.Mutex // protects the rest
 	berths  int        // links parked, or on their way to it
@@ -47,7 +49,7 @@ type gateway struct {
 }
 
 func newGateway(s *Service, address string) *gateway {
-	return &gateway{s: s, address: address, log: s.cfg.Log.With("gateway", address), wake: make(chan struct{}, 1),
+	return &gateway{s: s, address: address, log: s.cfg.Log.With("gateway", address), wake: make(chan struct{}, 1), parks: pulse.New(),
 		retry: backoff{short: s.cfg.Retry, long: s.cfg.RetryMax}}
 }
 
@@ -55,6 +57,7 @@ func newGateway(s *Service, address string) *gateway {
 func (g *gateway) run(ctx context.Context) {
 	var links sync.WaitGroup
 	defer links.Wait()
+	defer g.parks.End()
 	for ctx.Err() == nil {
 		for g.claim() {
 			links.Go(func() { g.serve(ctx) })
@@ -62,6 +65,7 @@ func (g *gateway) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-g.wake:
+		case <-g.parks.Asked():
 		}
 	}
 }

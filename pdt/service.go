@@ -22,6 +22,7 @@ type Service struct {
 	instance string // for gateways: how they notice another service with our certificate
 	gateways []*gateway
 	slots    [session.Slots]*slot
+	serving  chan struct{} // closed by Run
 
 	mu      sync.Mutex // protects current
 	current *cardSession
@@ -34,7 +35,8 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, us: us, began: time.Now(), instance: session.NewID().String()}
+	s := &Service{cfg: cfg, us: us, began: time.Now(), instance: session.NewID().String(),
+		serving: make(chan struct{})}
 	s.SetAccess(cfg.Access)
 	s.SetUsers(cfg.Users)
 	for _, address := range cfg.Gateways {
@@ -86,12 +88,23 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	parts.Go(func() { s.watchNetwork(ctx) })
 	parts.Go(func() { s.dialOnChange(ctx) })
+	close(s.serving)
 	s.cfg.Log.Info("Poste de Travail runs", "identity", s.us.String(), "gateways", len(s.gateways))
 	<-ctx.Done()
 	if c := s.session(); c != nil && c.isLost() {
 		c.finish(ctx.Err())
 	}
 	return nil
+}
+
+// Alive returns once the service runs, and what keeps links parked, its session and its slots have answered. It hangs as
+// long as one of them does.
+func (s *Service) Alive() {
+	<-s.serving
+	for _, g := range s.gateways {
+		g.parks.Wait()
+	}
+	s.status()
 }
 
 // acquire makes c the session that has the reader pair, and reports whether it was free. A TLA that begins a new

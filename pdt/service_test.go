@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/internal/pulse/pulsetest"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 	"tlagate/pki/trust"
@@ -317,4 +318,16 @@ func TestStatusSocket(t *testing.T) {
 	p.stop()
 	_, _, err = AskStatus(path)
 	require.ErrorContains(t, err, "is it running?")
+}
+
+// TestAliveHangsAsTheServiceDoes: on its session, and on what keeps links parked.
+func TestAliveHangsAsTheServiceDoes(t *testing.T) {
+	l := newLab(t)
+	p := newPoste(l, []*fakeGateway{newFakeGateway(l), newFakeGateway(l)})
+	p.Alive()
+	pulsetest.Hangs(t, p.Alive, p.mu.Lock, p.mu.Unlock)
+	g := p.gateways[1]
+	pulsetest.Hangs(t, g.parks.Wait, func() { g.mu.Lock(); nudge(g.wake) }, g.mu.Unlock)
+	p.stop()
+	p.Alive() // a service that has stopped hangs in nothing
 }

@@ -240,8 +240,9 @@ func (a *attempt) noted(n link.Notice) {
 		a.log.Warn("notice of the gateway", "code", string(n.Code), "text", n.Text, "gateway", a.gateway,
 			"incident", n.Incident)
 	}
-	if n.Code == link.CodeDraining && len(a.cfg.Gateways) > 1 && a.link.Ticket() != "" {
-		a.socket.Close() // the session moves to another gateway
+	if n.Code == link.CodeDraining && a.link.Ticket() != "" {
+		// The session moves to another gateway. If there is none, it waits for this one, which need not wait for us.
+		a.socket.Close()
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/internal/nettest"
+	"tlagate/internal/pulse/pulsetest"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 	"tlagate/session"
@@ -429,4 +430,11 @@ func socketTable(t *testing.T, name string) (inodes []string) {
 		}
 	}
 	return inodes
+}
+
+// TestAliveHangsAsTheRelayDoes: on its state.
+func TestAliveHangsAsTheRelayDoes(t *testing.T) {
+	r := newRig(t).run()
+	r.Alive()
+	pulsetest.Hangs(t, r.Alive, r.mu.Lock, r.mu.Unlock)
 }

@@ -137,6 +137,16 @@ func TestResumeAfterANoticeOfDraining(t *testing.T) {
 	eventually(t, "resumed", g.resumed(1))
 }
 
+// TestC3OneGatewayThatDrainsIsNotKeptWaiting: where no other gateway is, the session leaves all the same, and waits for
+// the gateway to come back.
+func TestC3OneGatewayThatDrainsIsNotKeptWaiting(t *testing.T) {
+	links := make(chan *link.Conn, 9)
+	g, _ := lasting(t, func(g *rig) { g.onUp = func(l *link.Conn) { links <- l } })
+	require.Len(t, g.cfg.Gateways, 1)
+	require.NoError(t, (<-links).WriteNotice(link.Notice{Code: link.CodeDraining, Text: "Use another one."}))
+	eventually(t, "resumed", g.resumed(1))
+}
+
 // TestC2NoticeEndsTheSessionForGood: a session that the gateway ends on purpose is not resumed.
 func TestC2NoticeEndsTheSessionForGood(t *testing.T) {
 	for _, code := range []link.Code{link.CodeRevoked, link.CodeExpired, link.CodeTimeOver, link.CodeEndedByOperator,

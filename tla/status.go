@@ -117,6 +117,9 @@ type CardStatus struct {
 	Forgotten bool `json:"forgotten,omitempty"`
 }
 
+// Alive returns when the relay, its readers and its session have answered. It hangs as long as one of them does.
+func (r *Relay) Alive() { r.Status() }
+
 // Status returns the present status.
 func (r *Relay) Status() Status {
 	r.mu.Lock()

@@ -18,6 +18,7 @@ import (
 	"tlagate/ca"
 	"tlagate/ca/store"
 	"tlagate/heads"
+	"tlagate/internal/pulse"
 	"tlagate/pki"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
@@ -49,6 +50,10 @@ type Server struct {
 	staple *stapler       // of the EST server
 	heads  *listen.Budget // of heads sent, by gateway
 
+	looks   *pulse.Loop      // watch
+	serving chan struct{}    // closed by Serve
+	proven  *listen.Listener // of streams, set by Serve
+
 	mu      sync.Mutex // protects the rest
 	news    chan struct{}
 	streams map[pki.Identity]int
@@ -72,7 +77,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, log: cfg.Log, ration: listen.NewRation(cfg.Log), events: events,
 		heads: listen.NewBudget(headsAtOnce, headsPeriod, budgetNames),
-		news:  make(chan struct{}), streams: map[pki.Identity]int{}}
+		looks: pulse.New(), serving: make(chan struct{}), news: make(chan struct{}), streams: map[pki.Identity]int{}}
 	s.trace.push = peers.New(cfg.Trace, "push", tracedPeers)
 	s.trace.est = peers.New(cfg.Trace, "est", tracedPeers)
 	if cfg.Party != nil {
@@ -104,8 +109,8 @@ func (s *Server) Serve(ctx context.Context, on Listeners) error {
 	var running sync.WaitGroup
 	running.Go(func() { s.watch(ctx) })
 	running.Go(func() { s.renew(ctx) })
-	s.run(ctx, stop, &running, listen.New(on.Events, listen.Config{Party: s.cfg.Party, Log: s.log,
-		Refused: s.trace.push.Refused}), s.streamServer(ctx))
+	s.proven = listen.New(on.Events, listen.Config{Party: s.cfg.Party, Log: s.log, Refused: s.trace.push.Refused})
+	s.run(ctx, stop, &running, s.proven, s.streamServer(ctx))
 	if on.Public != nil {
 		s.run(ctx, stop, &running, s.publicRoom().Listener(on.Public), s.publicServer())
 	}
@@ -115,6 +120,7 @@ func (s *Server) Serve(ctx context.Context, on Listeners) error {
 		l, server := s.serveEST(on.EST)
 		s.run(ctx, stop, &running, l, server)
 	}
+	close(s.serving)
 	<-ctx.Done()
 	stop(nil)
 	running.Wait()
@@ -122,6 +128,14 @@ func (s *Server) Serve(ctx context.Context, on Listeners) error {
 		return cause
 	}
 	return nil
+}
+
+// Alive returns once the server serves, accepts streams, and has come round to the books. It hangs as long as one of
+// them does.
+func (s *Server) Alive() {
+	<-s.serving
+	s.proven.Alive()
+	s.looks.Wait()
 }
 
 // run serves on l until ctx ends, and ends everything when that fails.

@@ -14,6 +14,7 @@ import (
 // watch looks at the books, and wakes the streams when a program has written to them. It also acts on new events
 // itself: a gateway that is revoked here is refused here at once.
 func (s *Server) watch(ctx context.Context) {
+	defer s.looks.End()
 	w := &watcher{server: s, version: -1}
 	tick := time.NewTicker(s.cfg.Poll)
 	defer tick.Stop()
@@ -21,6 +22,7 @@ func (s *Server) watch(ctx context.Context) {
 		w.note(ctx, w.look(ctx))
 		select {
 		case <-tick.C:
+		case <-s.looks.Asked():
 		case <-ctx.Done():
 			return
 		}

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 	"tlagate/ca"
 	"tlagate/ca/store"
 	"tlagate/internal/logtest"
+	"tlagate/internal/pulse/pulsetest"
 	"tlagate/pki"
 	"tlagate/pki/trust"
 )
@@ -51,4 +54,24 @@ func TestC2RevocationsOfBeforeTheStartAreNoNews(t *testing.T) {
 	require.Equal(t, pki.Revoked, refusedFor(believes, third))
 	require.Equal(t, 1, strings.Count(logged.String(), "certificate denied"))
 	require.Equal(t, 1, strings.Count(logged.String(), "before this start"))
+}
+
+// TestAliveHangsAsTheServerDoes: while it looks at the books.
+func TestAliveHangsAsTheServerDoes(t *testing.T) {
+	b := newBed(t, ca.InitConfig{})
+	_, chain := b.issue("tla", terminal)
+	cert, _ := b.issue("pki", "urn:tlagate:op:pki:ca1", "localhost")
+	s, err := New(Config{CA: b.open(), Party: b.party(cert)})
+	require.NoError(t, err)
+	defer s.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, Listeners{Events: l}) }()
+	s.Alive()
+	pulsetest.Hangs(t, s.Alive, func() { s.mu.Lock(); b.revoke(chain[0], store.KeyCompromise) }, s.mu.Unlock)
+	stop()
+	require.NoError(t, <-done)
+	s.Alive() // a server that has stopped hangs in nothing
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // serveMetrics listens, if the configuration says so, and returns a task to run until the gateway has stopped.
-func (c config) serveMetrics(log *slog.Logger, of ...metrics.Collector) (run func(context.Context), err error) {
+func (c config) serveMetrics(log *slog.Logger, unready func() []string, of ...metrics.Collector) (run func(context.Context), err error) {
 	if c.Metrics == "" {
 		return func(context.Context) {}, nil
 	}
@@ -24,5 +24,5 @@ func (c config) serveMetrics(log *slog.Logger, of ...metrics.Collector) (run fun
 		return nil, err
 	}
 	log.Info("metrics are served", "address", l.Addr().String())
-	return func(ctx context.Context) { metrics.Serve(ctx, l, registry, log) }, nil
+	return func(ctx context.Context) { metrics.Serve(ctx, l, registry, unready, log) }, nil
 }

@@ -15,7 +15,6 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
 	"tlagate/gateway"
-	"tlagate/internal/tcp"
 	"tlagate/pki"
 	"tlagate/pki/trust"
 )
@@ -86,9 +85,12 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
-	l, err := tcp.Listen(app.Context, c.Listen, c.MPTCP)
+	l, err := app.Listen("listen", c.Listen, c.MPTCP)
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
+		return err
+	}
+	if err := app.NoSocketLeft(); err != nil {
+		return err
 	}
 	balancers, err := c.balancers()
 	if err != nil {
@@ -111,7 +113,8 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
-	serveMetrics, err := c.serveMetrics(app.Log, append(append(sender.collectors(), operators.collectors()...), g)...)
+	serveMetrics, err := c.serveMetrics(app.Log, readiness{g, store, keys, trace.Log}.unready,
+		append(append(sender.collectors(), operators.collectors()...), g)...)
 	if err != nil {
 		return err
 	}
@@ -124,6 +127,7 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 		sender.run, lines.Run, operators.run,
 		func(ctx context.Context) { _ = persons.Run(ctx) })()
 	app.LogCrypto(store)
+	app.Serving(g.Alive)
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
 }

@@ -24,6 +24,6 @@ func (c config) serveMetrics(app *cli.App, r *ocsp.Responder) (stop func(), err 
 	app.Log.Info("metrics are served", "address", l.Addr().String())
 	ctx, cancel := context.WithCancel(context.WithoutCancel(app.Context))
 	done := make(chan struct{})
-	go func() { defer close(done); metrics.Serve(ctx, l, registry, app.Log) }()
+	go func() { defer close(done); metrics.Serve(ctx, l, registry, r.Unready, app.Log) }()
 	return func() { cancel(); <-done }, nil
 }

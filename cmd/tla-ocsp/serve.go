@@ -1,11 +1,10 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
-	"tlagate/internal/tcp"
 	"tlagate/ocsp"
 )
 
@@ -47,10 +46,10 @@ func (c config) serve(app *cli.App, trace *trail.Trail) error {
 	if err != nil {
 		return err
 	}
-	l, err := tcp.Listen(app.Context, c.Listen, false)
-	if err != nil {
+	l, err := app.Listen("listen", c.Listen, false)
+	if err = errors.Join(err, app.NoSocketLeft()); err != nil {
 		r.Close()
-		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
+		return err
 	}
 	stopMetrics, err := c.serveMetrics(app, r)
 	if err != nil {
@@ -66,6 +65,7 @@ func (c config) serve(app *cli.App, trace *trail.Trail) error {
 	go onChange(app.Context, c.Identity, reload)
 	go keys.WarnOfEnd(app.Context, app.Log)
 	app.Log.Info("listening", "address", l.Addr().String(), "issuer", cfg.Issuer.Subject.CommonName)
+	app.Serving(r.Alive)
 	return r.Serve(app.Context, l)
 }
 

@@ -128,6 +128,7 @@ func (d *daemon) serve(app *cli.App) error {
 	ctx, stop := context.WithCancel(app.Context)
 	defer stop()
 	app.LogCrypto(d.trust)
+	app.Serving(d.service.Alive)
 	var parts sync.WaitGroup
 	all := []func(context.Context) error{d.trust.Run, d.users.running.Run, d.driver, d.service.Run, d.renew,
 		d.bundle.run}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"tlagate/ca/server"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
-	"tlagate/internal/tcp"
 	"tlagate/keys"
 	"tlagate/pki/trust"
 )
@@ -138,23 +136,29 @@ func (c serveConfig) serve(app *cli.App, live cli.Live, configured *trail.Config
 	if err != nil {
 		return err
 	}
+	app.Serving(srv.Alive)
 	return counter.beside(app.Context, func(ctx context.Context) error { return srv.Serve(ctx, on) })
 }
 
 // listen opens what the configuration names. The stream is logged last: that line says that all are open.
 func (c serveConfig) listen(app *cli.App) (on server.Listeners, err error) {
 	for _, l := range []struct {
-		address, says string
-		into          *net.Listener
-	}{{c.Public, "publishing", &on.Public}, {c.EST, "enrolling", &on.EST}, {c.Listen, "listening", &on.Events}} {
+		name, address, says string
+		into                *net.Listener
+	}{{"public", c.Public, "publishing", &on.Public}, {"est", c.EST, "enrolling", &on.EST},
+		{"listen", c.Listen, "listening", &on.Events}} {
 		if l.address == "" {
 			continue
 		}
-		if *l.into, err = tcp.Listen(app.Context, l.address, false); err != nil {
+		if *l.into, err = app.Listen(l.name, l.address, false); err != nil {
 			closeAll(on)
-			return on, fmt.Errorf("cannot listen on %s: %w", l.address, err)
+			return on, err
 		}
 		app.Log.Info(l.says, "address", (*l.into).Addr().String())
+	}
+	if err := app.NoSocketLeft(); err != nil {
+		closeAll(on)
+		return on, err
 	}
 	return on, nil
 }

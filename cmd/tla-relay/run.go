@@ -161,6 +161,7 @@ func refuse(app *cli.App, cfg config, trace *trail.Trail, why *bundle.Broken) er
 	}
 	app.Log.Error("refusing to work: no reader is used, no connection is made", "reason", bundle.SealBroken,
 		"why", said.Reason, "file", said.File, "incident", said.Incident)
+	app.Serving(func() { handle(app.Context, "", ctl.Request{Command: "status"}) })
 	return withoutStop(server.Serve(app.Context))
 }
 
@@ -179,6 +180,7 @@ func (d *daemon) serve(app *cli.App) error {
 	}
 	app.Follow(cli.Live{Config: d.config, Trust: d.trust, Keys: []*cli.Keys{d.keys}})
 	app.LogCrypto(d.trust)
+	app.Serving(d.relay.Alive)
 	app.Log.Info("ready: no connection is made before a user's start")
 	var err error
 	select {

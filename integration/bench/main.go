@@ -16,6 +16,7 @@ func main() {
 	}
 	short := flag.Bool("short", false, "few exchanges, near and far: to see that all of it works")
 	ahead := flag.Bool("ahead", false, "measure only what read-ahead makes of a visit")
+	restarts := flag.Bool("restarts", false, "measure only how long commands take while gateways are restarted")
 	memory := flag.Bool("memory", false, "measure only what a gateway with many sessions holds")
 	flag.Parse()
 	world.Enter()
@@ -25,6 +26,9 @@ func main() {
 	measure := run
 	if *memory {
 		measure = runMemory
+	}
+	if *restarts {
+		measure = runRestarts
 	}
 	if *ahead {
 		measure = runAhead
@@ -64,6 +68,15 @@ func runMemory(out io.Writer) error {
 		return err
 	}
 	r.printMemory(out)
+	return nil
+}
+
+func runRestarts(out io.Writer) error {
+	var r report
+	if err := measureRestarts(&r); err != nil {
+		return err
+	}
+	r.printRestarts(out)
 	return nil
 }
 

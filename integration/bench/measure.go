@@ -26,6 +26,7 @@ func beShort() {
 	delays, startsEach = delays[:2], 1
 	memorySessions = 100
 	aheadRounds, visits = 1, visits[:3]
+	restartRounds = 1
 }
 
 // report is all that was measured.
@@ -36,6 +37,7 @@ type report struct {
 	starts    []starts
 	ahead     []foreseen
 	memory    remembered
+	restarts  restarts
 	load      string // load average before the run: what else the machine did
 }
 
@@ -48,7 +50,7 @@ type starts struct {
 func (s *site) measureAll() (*report, error) {
 	r := &report{ways: s.ways(false), load: loadAverage()}
 	for _, step := range []func(*report) error{s.measureNear, s.measureFlood, s.measureFar, s.measureStarts,
-		measureAhead, measureMemory} {
+		measureAhead, measureMemory, measureRestarts} {
 		if err := step(r); err != nil {
 			return nil, err
 		}

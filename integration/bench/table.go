@@ -22,6 +22,8 @@ func (r *report) print(out io.Writer) {
 	fmt.Fprintln(out)
 	r.printMemory(out)
 	fmt.Fprintln(out)
+	r.printRestarts(out)
+	fmt.Fprintln(out)
 	r.printNotes(out)
 }
 
@@ -133,6 +135,25 @@ func (r *report) printMemory(out io.Writer) {
 	}{{"joined", m.idle}, {"joined, and both ends have sent data", m.used}} {
 		row(out, line.what, kib(line.of.live), fmt.Sprintf("%.2f", float64(line.of.live)/memoryLimit),
 			kib(line.of.resident))
+	}
+}
+
+// mostRestart is how long a command may take that comes while gateways are restarted.
+const mostRestart = 3 * time.Second
+
+func (r *report) printRestarts(out io.Writer) {
+	row(out, fmt.Sprintf("a program reads all the time, the longest command in %d rounds", restartRounds), "measured",
+		"at most")
+	row(out, "---", "--:", "--:")
+	for _, line := range []struct {
+		what string
+		took time.Duration
+	}{
+		{"two gateways are restarted, one as soon as the other serves again", r.restarts.rolling},
+		{"one gateway is restarted, and its port is kept open", r.restarts.single},
+		{"one gateway is killed and started: from when it serves", r.restarts.killed},
+	} {
+		row(out, line.what, show(line.took), show(mostRestart))
 	}
 }
 

@@ -70,6 +70,7 @@ type Lab struct {
 	PdTOver      world.Over // likewise the running tla-pdt
 	GatewayOver  world.Over // likewise the running gateway
 	Env          []string   // of running programs, besides this one's
+	GatewaySock  *os.File   // the gateway's listening socket, which outlives it; nil = it opens its own
 
 	GatewayTrust, PdTTrust, TLATrust Trust
 
@@ -187,8 +188,9 @@ func (l *Lab) start(program, ready string, env []string, args ...string) (*world
 		return nil, err
 	}
 	over := map[string]world.Over{relay: l.RelayOver, "tla-pdt": l.PdTOver, "tla-gateway": l.GatewayOver}
+	socket := map[string]*os.File{"tla-gateway": l.GatewaySock}
 	p, err := world.Start(world.Command{Name: program, Path: path, Args: args, Env: append(env, l.Env...), Echo: l.Echo,
-		Over: over[program]})
+		Over: over[program], Sock: socket[program]})
 	if err != nil {
 		return nil, err
 	}

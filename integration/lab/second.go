@@ -1,6 +1,14 @@
 package lab
 
-import "tlagate/integration/world"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"tlagate/integration/world"
+	"tlagate/internal/tcp"
+)
 
 // GatewayName is a name that the certificates of the lab's gateways have beside localhost; it has an address only where
 // a test provides a resolver.
@@ -38,4 +46,41 @@ func (l *Lab) StartSecond(extra ...string) error {
 	err := other.StartGateway(extra...)
 	l.Second.Proc = other.GatewayProc
 	return err
+}
+
+// KeepSocket opens the gateway's port, which stays open from then on while the gateway is started again, as
+// tla-gateway.socket has it. The caller closes the file.
+func (l *Lab) KeepSocket() error {
+	at, err := tcp.Listen(context.Background(), l.GatewayAddr, false)
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	l.GatewaySock, err = at.(*net.TCPListener).File()
+	return err
+}
+
+// Beside lays out another terminal and Poste de Travail of the practice, number n, which dial the same gateways. They
+// are a lab of their own, to be closed before l.
+func (l *Lab) Beside(n int) (*Lab, error) {
+	b, err := Bare()
+	if err != nil {
+		return nil, err
+	}
+	b.GatewayAddr, b.Host, b.TLAVia, b.PdTVia = l.GatewayAddr, l.Host, l.TLADials(), l.PdTDials()
+	b.PdTTrust, b.TLATrust, b.Echo = l.PdTTrust, l.TLATrust, l.Echo
+	tla, pdt := fmt.Sprintf("%s%d", TLA, n), fmt.Sprintf("%s%d", PdT, n)
+	b.AskFor = pdt
+	for _, c := range []struct {
+		keys         *Keys
+		profile, who string
+		dns          []string
+	}{
+		{&b.ClientKeys, "pdt-client", pdt, nil}, {&b.TLAKeys, "tla", tla, nil},
+		{&b.ServerKeys, "pdt-server", pdt, []string{fmt.Sprintf("bureau%d.cabinet-demo.invalid", n)}},
+	} {
+		keys, failed := l.Issue(fmt.Sprintf("%s%d", c.profile, n), c.profile, c.who, c.dns...)
+		*c.keys, err = keys, errors.Join(err, failed)
+	}
+	return b, err
 }

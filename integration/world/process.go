@@ -21,6 +21,7 @@ type Command struct {
 	Args []string  // without the program's name
 	Env  []string  // added to our environment
 	Dir  string    // "" = ours
+	Sock *os.File  // a listening socket that it is passed as systemd does, under the name listen; nil = none
 	Over Over      // nil = it sees the same files as this process
 	Echo io.Writer // also gets each line of output, prefixed by Name; nil = nobody
 }
@@ -57,7 +58,18 @@ func Start(c Command) (*Process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	c.Over.cover(cmd)
 	cmd.Env, cmd.Dir = append(os.Environ(), c.Env...), c.Dir
+	if c.Sock != nil {
+		pass(cmd, c.Sock)
+	}
 	return launch(c, cmd)
+}
+
+// pass has a program find a listening socket as sd_listen_fds(3) says; the shell in between knows the process's number.
+func pass(cmd *exec.Cmd, socket *os.File) {
+	cmd.ExtraFiles = []*os.File{socket}
+	cmd.Env = append(cmd.Env, "LISTEN_FDS=1", "LISTEN_FDNAMES=listen")
+	cmd.Args = append([]string{"sh", "-c", `export LISTEN_PID=$$; exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = "/bin/sh"
 }
 
 func launch(c Command, cmd *exec.Cmd) (*Process, error) {

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/internal/pulse"
 	"tlagate/internal/retry"
 	"tlagate/pki"
 	"tlagate/pki/trust"
@@ -97,6 +98,7 @@ type Listener struct {
 	ctx     context.Context
 	stop    context.CancelCauseFunc // the cause is what Accept returns from then on
 	proven  chan *Conn
+	taking  *pulse.Loop // whoever calls Accept
 	running sync.WaitGroup
 }
 
@@ -112,7 +114,7 @@ func New(l net.Listener, cfg Config) *Listener {
 	}
 	room := NewRoom(RoomConfig{Places: cfg.Handshakes, Each: cfg.PerAddress, Turns: 2 * runtime.GOMAXPROCS(0)})
 	out := &Listener{Listener: l, cfg: cfg, proven: make(chan *Conn), room: room, ration: NewRation(cfg.Log),
-		hall: NewRoom(RoomConfig{Places: hall, Silent: 2 * silentTime})}
+		taking: pulse.New(), hall: NewRoom(RoomConfig{Places: hall, Silent: 2 * silentTime})}
 	out.ctx, out.stop = context.WithCancelCause(context.Background())
 	out.running.Go(out.run)
 	return out
@@ -120,13 +122,19 @@ func New(l net.Listener, cfg Config) *Listener {
 
 // Accept returns the next proven connection; net.ErrClosed after Close.
 func (l *Listener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.proven:
-		return c, nil
-	case <-l.ctx.Done():
-		return nil, context.Cause(l.ctx)
+	for {
+		select {
+		case c := <-l.proven:
+			return c, nil
+		case <-l.taking.Asked():
+		case <-l.ctx.Done():
+			return nil, context.Cause(l.ctx)
+		}
 	}
 }
+
+// Alive returns when whoever accepts connections waits for the next one, or accepts no more.
+func (l *Listener) Alive() { l.taking.Wait() }
 
 // Close stops listening, cuts off handshakes, and returns when none is left.
 func (l *Listener) Close() error {
@@ -140,6 +148,7 @@ func (l *Listener) Close() error {
 func (l *Listener) Pending() int { return l.room.Guests() + l.hall.Guests() }
 
 func (l *Listener) run() {
+	defer l.taking.End()
 	for {
 		conn, err := l.Listener.Accept()
 		if temporary(err) {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/internal/logtest"
+	"tlagate/internal/pulse/pulsetest"
 	"tlagate/pki/pkitest"
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
@@ -169,4 +170,16 @@ func TestSourceOf(t *testing.T) {
 	} {
 		require.Equal(t, want, SourceOf(remote))
 	}
+}
+
+// TestAliveHangsUntilSomebodyAccepts: so that a program whose loop hangs does not seem to work.
+func TestAliveHangsUntilSomebodyAccepts(t *testing.T) {
+	r := start(t, Config{})
+	accepted := make(chan error, 1)
+	pulsetest.Hangs(t, r.l.Alive, func() {}, func() {
+		go func() { _, err := r.l.Accept(); accepted <- err }()
+	})
+	require.NoError(t, r.l.Close())
+	require.ErrorIs(t, <-accepted, net.ErrClosed)
+	r.l.Alive() // it accepts no more, and hangs in nothing
 }

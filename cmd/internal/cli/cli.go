@@ -57,6 +57,9 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"tlagate/internal/activation"
+	"tlagate/internal/notify"
 )
 
 // App is what a command gets from its main.
@@ -70,6 +73,10 @@ type App struct {
 	Command string // the command chosen, in kong's form: "issue", "crl <file>"
 
 	serving atomic.Bool // the program ends by itself when the context does
+
+	manager   *notify.Manager     // that started the program; nil = none
+	noManager error               // why there is none, though the environment names one
+	sockets   *activation.Sockets // that it passed; nil = nobody has looked yet
 }
 
 // Main runs the program and exits. grammar is a pointer to a kong grammar. run is called once the grammar is filled in;
@@ -79,6 +86,7 @@ func Main(name string, grammar any, run func(*App) error, options ...kong.Option
 	ctx, stop := untilStopped(context.Background())
 	defer stop()
 	app := &App{Context: ctx, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	app.manager, app.noManager = notify.Open(os.Getenv) // before any sandbox
 	context.AfterFunc(ctx, func() { app.leave(name) })
 	os.Exit(Run(app, name, os.Args[1:], grammar, run, options...))
 }
@@ -195,7 +203,7 @@ func (a *App) OnHangup(f func()) {
 		for {
 			select {
 			case <-hup:
-				f()
+				a.tell(a.manager.Reload(f))
 			case <-a.Context.Done():
 				return
 			}

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -184,4 +185,13 @@ func (k *Keys) ReloadOrLog(log *slog.Logger) {
 		return
 	}
 	log.Info("certificate and key read again", "cert", string(k.from.Cert))
+}
+
+// WholeURN returns an identity, or a pattern of several, with the beginning that all have. People may leave it out, as
+// tables do: cabinet-a:tla:valise.
+func WholeURN(name string) string {
+	if strings.HasPrefix(name, "urn:") || !strings.Contains(name, ":") {
+		return name
+	}
+	return "urn:tlagate:" + name
 }

@@ -117,6 +117,8 @@ do_systemctl() {
 	esac
 	[ $# -gt 0 ] || refuse "$verb nothing"
 	for unit; do
+		# A program that is passed no socket opens it itself.
+		case $unit in *.socket) [ -e "/etc/systemd/system/$unit" ] || refuse "find $unit"; continue ;; esac
 		unit=${unit%.service}
 		case $verb in
 		start) start "$unit" ;;

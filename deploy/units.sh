@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Boots a bare Debian 12 in a container without a network (systemd-nspawn), sets it up by the blocks of docs/setup.md, CA,
+# gateway and Poste de Travail in one machine, and tries the units there: deploy/units/trial.sh. It needs root (or sudo),
+# the programs in bin/, and the network for Debian.
+#
+# UNITS_DIR (default /var/tmp/tlagate-units) is where the bare system stays between runs.
+set -euo pipefail
+
+dir=${UNITS_DIR:-/var/tmp/tlagate-units}
+repo=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
+packages=systemd,systemd-sysv,dbus,ca-certificates,curl,openssl,pcscd,opensc,nftables,procps
+
+main() {
+	[ "$(id -u)" = 0 ] || exec sudo "UNITS_DIR=$dir" "$0"
+	"$repo/deploy/need.sh" debootstrap systemd-container
+	mkdir -p "$dir"
+	exec 9>"$dir/lock"
+	flock --nonblock 9 || { echo "units: cannot use $dir: another one is running there; set UNITS_DIR" >&2; exit 1; }
+	bootstrap
+	trap clean_up EXIT
+	trap 'exit 130' INT TERM HUP
+	lay_out
+	boot
+}
+
+bootstrap() {
+	[ ! -e "$dir/base.done" ] || return 0
+	rm -rf "$dir/base"
+	debootstrap --variant=minbase --include="$packages" bookworm "$dir/base"
+	rm -f "$dir/base/etc/machine-id" && touch "$dir/base/etc/machine-id"
+	touch "$dir/base.done"
+}
+
+clean_up() {
+	! mountpoint -q "$dir/root" || umount "$dir/root" || return 1
+	rm -rf "$dir/upper" "$dir/work"
+}
+
+# lay_out mounts a throw-away layer over the bare system, with the programs, the trial, and a unit that runs it.
+lay_out() {
+	clean_up
+	mkdir -p "$dir/upper" "$dir/work" "$dir/root"
+	mount -t overlay overlay -o "lowerdir=$dir/base,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
+	local root=$dir/root
+	install -m 755 "$repo"/bin/tla-* "$root/usr/local/bin/"
+	install -m 644 "$repo/bin/libtlagate-ifd.so" "$root/root/"
+	cp -r "$repo/deploy/examples" "$repo/deploy/units/trial.sh" "$repo/docs/setup.md" "$root/root/"
+	cp "$repo/deploy/units/trial.service" "$root/etc/systemd/system/"
+	ln -s ../trial.service "$root/etc/systemd/system/multi-user.target.wants/"
+}
+
+# boot runs the machine until its trial is over, and prints what that said.
+boot() {
+	SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 timeout 15m systemd-nspawn --quiet --directory="$dir/root" --machine=tlagate-units \
+		--boot --register=no --keep-unit --private-network --console=pipe </dev/null >"$dir/console" 2>&1 || true
+	cat "$dir/root/root/said" || { echo "units: the machine did not boot; see $dir/console" >&2; exit 1; }
+	grep -qx 'units: all is well' "$dir/root/root/said"
+}
+
+main

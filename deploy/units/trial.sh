@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Runs in the machine that deploy/units.sh boots: sets it up as docs/setup.md says, then tries the units.
+set -euo pipefail
+
+servers=(tla-pki tla-ocsp tla-gateway tla-pdt)
+
+main() {
+	trap 'echo "units: failed in line $LINENO"; journalctl --no-pager --lines=60' ERR
+	set -E
+	echo '127.0.0.1 localhost gw1.operateur.example pki.operateur.example bureau.cabinet-a.example' >/etc/hosts
+	set_up
+	all_serve
+	sandboxed
+	nobody_is_refused
+	reload
+	kills_what_hangs
+	echo 'units: all is well'
+}
+
+# set_up types the blocks of sections 2 to 6, of all machines but the terminal, in their order. A code that an invitation
+# prints goes into the next enrolment.
+set_up() {
+	local block
+	for block in $(blocks | awk '/^```sh/ { n++ } END { for (i = 1; i <= n; i++) print i }'); do
+		echo "== block $block"
+		blocks | awk -v want="$block" '/^```sh/ { n++; next } /^```/ { next } n == want' |
+			sed '/ enroll /s|$| - </root/code|' >/root/block
+		bash -eux /root/block >/root/printed 2>/root/errors || { cat /root/printed /root/errors; return 1; }
+		grep -oE '([A-Z0-9]{5}-){5,}[A-Z0-9]{5}' /root/printed | head -1 >/root/found || true
+		[ ! -s /root/found ] || cp /root/found /root/code
+	done
+}
+
+# blocks prints the blocks of commands with their fences.
+blocks() {
+	sed -n '/^## 2\. /,/^## 7\. /p' setup.md | awk '/^```sh (pki|gw1|bureau)/ { on = 1 } on { print } /^```$/ { on = 0 }'
+}
+
+# all_serve waits until each program answers something.
+all_serve() {
+	until serve; do sleep 0.2; done
+	echo '== all serve; the Poste de Travail is parked'
+}
+
+serve() {
+	[ "$(systemctl show --property=ActiveState --value "${servers[@]}" | grep -cx active)" = ${#servers[@]} ] &&
+		tla-pdt status | grep -q 'parked, 2 links' && ready 9464 && ready 9465 &&
+		curl --silent --fail --output /dev/null http://127.0.0.1:8080/crl.der
+}
+
+ready() { [ "$(curl --silent "http://127.0.0.1:$1/readyz")" = ready ]; }
+
+# sandboxed shows what systemd makes of the units that run, and that none complains about what it may not do.
+sandboxed() {
+	systemd-analyze security --no-pager "${servers[@]}" | grep Overall
+	if journalctl --no-pager --output=cat "${servers[@]/#/--unit=}" |
+		grep -E 'Operation not permitted|Permission denied|not supported by protocol'; then
+		return 1
+	fi
+}
+
+# dial connects to the gateway for so many seconds, and prints how often it did, and was refused.
+dial() {
+	local end=$((SECONDS + $1)) came=0 refused=0
+	while [ $SECONDS -lt $end ]; do
+		if (exec 3<>/dev/tcp/127.0.0.1/8443) 2>/dev/null; then came=$((came + 1)); else refused=$((refused + 1)); fi
+	done
+	echo "$came $refused"
+}
+
+nobody_is_refused() {
+	local said
+	said=$(dial 8 & for _ in 1 2; do sleep 1; systemctl restart tla-gateway; done; wait)
+	echo "== two restarts of the gateway: ${said% *} connections, ${said#* } refused"
+	[ "${said#* }" = 0 ]
+	[ "${said% *}" -gt 10 ]
+	all_serve
+}
+
+reload() {
+	systemctl reload "${servers[@]}"
+	all_serve
+}
+
+# kills_what_hangs stops each process, and waits until its unit has another.
+kills_what_hangs() {
+	local unit
+	for unit in "${servers[@]}"; do
+		mkdir -p "/etc/systemd/system/$unit.service.d"
+		printf '[Service]\nWatchdogSec=5\n' >"/etc/systemd/system/$unit.service.d/soon.conf"
+	done
+	systemctl daemon-reload
+	systemctl restart "${servers[@]}"
+	sleep 12 # longer than the watchdog's time: whoever works stays
+	for unit in "${servers[@]}"; do
+		[ "$(systemctl show --property=NRestarts --value "$unit")" = 0 ]
+		kill -STOP "$(systemctl show --property=MainPID --value "$unit")"
+	done
+	for unit in "${servers[@]}"; do
+		until [ "$(systemctl show --property=NRestarts --value "$unit")" = 1 ]; do sleep 0.2; done
+		echo "== $unit hung, and was started again"
+	done
+	all_serve
+}
+
+main

@@ -1,0 +1,30 @@
+package activation
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// file takes a descriptor, which no child gets.
+func file(fd int, name string) *os.File {
+	syscall.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), name)
+}
+
+// Of socket(7) and RFC 8684.
+const (
+	soProtocol    = 38
+	protocolMPTCP = 262
+)
+
+// plain returns an error for a socket of Multipath TCP that is not wanted: a path added later is one more way in that a
+// packet filter does not know.
+func plain(f *os.File, multipath bool) error {
+	protocol, err := syscall.GetsockoptInt(int(f.Fd()), syscall.SOL_SOCKET, soProtocol)
+	if err == nil && protocol == protocolMPTCP && !multipath {
+		err = errors.New("it is one of Multipath TCP, which the configuration does not want: see SocketProtocol= in " +
+			"the socket's unit")
+	}
+	return err
+}
