@@ -16,6 +16,7 @@ import (
 	"tlagate/cmd/internal/trail"
 	"tlagate/gateway"
 	"tlagate/internal/tcp"
+	"tlagate/metrics"
 	"tlagate/pki"
 	"tlagate/pki/trust"
 )
@@ -38,7 +39,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return trace.During(trail.NotCompared, func() error { return s.serve(app, trace, c, rules) })
+	return trace.During(c.machine(s.Config), func() error { return s.serve(app, trace, c, rules) })
 }
 
 func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gateway.Rule) error {
@@ -111,7 +112,8 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
-	serveMetrics, err := c.serveMetrics(app.Log, append(append(sender.collectors(), operators.collectors()...), g)...)
+	serveMetrics, err := c.serveMetrics(app.Log, append(append(sender.collectors(), operators.collectors()...), g,
+		metrics.NewIntegrity(trace.Integrity))...)
 	if err != nil {
 		return err
 	}

@@ -5,17 +5,18 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/metrics"
-	"tlagate/ocsp"
 )
 
 // serveMetrics serves them, if the configuration says so, until stop.
-func (c config) serveMetrics(app *cli.App, r *ocsp.Responder) (stop func(), err error) {
+func (c config) serveMetrics(app *cli.App, of ...metrics.Collector) (stop func(), err error) {
 	if c.Metrics == "" {
 		return func() {}, nil
 	}
 	registry := metrics.NewRegistry(cli.BuildVersion())
-	if err := registry.Register(r); err != nil {
-		return nil, err
+	for _, one := range of {
+		if err := registry.Register(one); err != nil {
+			return nil, err
+		}
 	}
 	l, err := metrics.Listen(c.Metrics)
 	if err != nil {

@@ -21,7 +21,6 @@ import (
 	"tlagate/keys"
 	"tlagate/pemfile"
 	"tlagate/pki"
-	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
 	"tlagate/tla/policy"
 )
@@ -257,29 +256,23 @@ func (c *bundleShowCmd) Run(app *cli.App) error {
 		return err
 	}
 	if !c.JSON {
-		printSigner(app.Stdout, b)
+		printSigner(app.Stdout, b.Chain[0], "bundle")
 	}
 	return json.MarshalWrite(app.Stdout, b.Content, jsontext.WithIndent("  "))
 }
 
-func printSigner(w io.Writer, b *bundle.Bundle) {
-	signer := b.Chain[0]
+func printSigner(w io.Writer, signer *x509.Certificate, of string) {
 	id, _ := pki.IdentityOf(signer)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "signer\t%s (not verified: tla-pki bundle verify)\nserial\t%x\nissuer\t%s\nuntil\t%s\n", id,
+	fmt.Fprintf(table, "signer\t%s (not verified: tla-pki %s verify)\nserial\t%x\nissuer\t%s\nuntil\t%s\n", id, of,
 		signer.SerialNumber, signer.Issuer, stamp.Second(signer.NotAfter))
 	table.Flush()
 }
 
-// bundleVerifyCmd has the options of verify that matter for a bundle.
 type bundleVerifyCmd struct {
-	Anchor       []string  `required:"" short:"a" placeholder:"FILE" sep:"none" help:"${bundle_anchor}"`
-	CRL          []string  `name:"crl" placeholder:"FILE" sep:"none" help:"${bundle_crl}"`
-	OCSP         []string  `name:"ocsp" placeholder:"FILE" sep:"none" help:"OCSP answers, DER; repeat for more."`
-	NoRevocation bool      `help:"Do not ask whether the signer is revoked."`
-	Device       string    `placeholder:"URN" help:"It must be for this device."`
-	At           time.Time `placeholder:"TIME" help:"Judge as at that time."`
-	File         string    `arg:"" help:"The bundle."`
+	signerOptions
+	Device string `placeholder:"URN" help:"It must be for this device."`
+	File   string `arg:"" help:"The bundle."`
 }
 
 func (c *bundleVerifyCmd) Run(app *cli.App) error {
@@ -302,21 +295,6 @@ func (c *bundleVerifyCmd) Run(app *cli.App) error {
 	return nil
 }
 
-func (c *bundleVerifyCmd) open() (*trust.Trust, error) {
-	cfg := trust.Config{NoRevocation: c.NoRevocation, Clock: c.now, Revocation: revocation.Config{CRLs: c.CRL}}
-	for _, file := range c.Anchor {
-		cfg.Anchors = append(cfg.Anchors, trust.AnchorFile{File: file, Practices: []string{"*"}})
-	}
-	return trust.Open(cfg)
-}
-
-func (c *bundleVerifyCmd) now() time.Time {
-	if c.At.IsZero() {
-		return time.Now()
-	}
-	return c.At
-}
-
 func (c *bundleVerifyCmd) judge(app *cli.App, trust *trust.Trust, b *bundle.Bundle) error {
 	lists, err := b.Lists()
 	if err != nil {
@@ -327,27 +305,13 @@ func (c *bundleVerifyCmd) judge(app *cli.App, trust *trust.Trust, b *bundle.Bund
 			app.Log.Warn("an ARL of the bundle does not pass", "error", err)
 		}
 	}
-	for _, file := range c.OCSP {
-		der, err := os.ReadFile(file)
-		if err != nil {
-			return cli.Usage("cannot read the OCSP answer: %w", err)
-		}
-		if err := trust.AddStatus(der); err != nil {
-			app.Log.Warn("an OCSP answer does not pass", "file", file, "error", err)
-		}
-	}
-	verdict, err := trust.Verify(b.Chain, bundle.Want)
-	explain(app.Stdout, verdict, false)
-	if err != nil {
+	if err := c.signer(app, trust, b.Chain, b.ValidUntil); err != nil {
 		return err
 	}
 	return c.checkContent(b)
 }
 
 func (c *bundleVerifyCmd) checkContent(b *bundle.Bundle) error {
-	if !b.ValidUntil.IsZero() && c.now().After(b.ValidUntil) {
-		return fmt.Errorf("it was valid until %s", stamp.Second(b.ValidUntil))
-	}
 	if c.Device == "" {
 		return nil
 	}

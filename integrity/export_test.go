@@ -1,0 +1,4 @@
+package integrity
+
+// Parse is parse, for tests.
+var Parse = parse
