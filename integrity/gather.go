@@ -21,7 +21,8 @@ type Gathering struct {
 func (g Gathering) Gather() ([]Entry, error) {
 	all := map[string]Entry{}
 	if len(g.Paths) == 0 {
-		return sorted(all), g.tree(all)
+		err := g.tree(all)
+		return sorted(all), err
 	}
 	for _, path := range g.Paths {
 		if err := g.add(all, filepath.Clean(path)); err != nil {

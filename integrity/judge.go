@@ -17,7 +17,8 @@ import (
 const ahead = 5 * time.Minute
 
 // open reads a manifest and makes every check of it: form, signature, name and number against the last one that was
-// taken from the same file, dates, signer. It returns what is to be remembered of it, or what is wrong with it.
+// taken from the same file, dates, signer. It returns what is to be remembered of it, or what is wrong with it: then what
+// was taken before is remembered.
 func (c Config) open(file string, last accepted, now time.Time) (*Signed, accepted, *Difference) {
 	wrong := func(why Why, format string, args ...any) (*Signed, accepted, *Difference) {
 		return nil, last, &Difference{Path: file, Why: why, Found: fmt.Sprintf(format, args...), Manifest: file}
@@ -45,13 +46,14 @@ func (c Config) open(file string, last accepted, now time.Time) (*Signed, accept
 	case !m.ValidUntil.IsZero() && now.After(m.ValidUntil):
 		return wrong(Why(bundle.Expired), "it was valid until %s", stamp.Instant(m.ValidUntil))
 	}
+	taken := last
 	if m.Digest != last.Digest {
-		last = accepted{m.Name, m.Number, m.Digest, now.UTC()}
+		taken = accepted{m.Name, m.Number, m.Digest, now.UTC()}
 	}
-	if err := c.Judge(m.Chain, last.At); err != nil {
+	if err := c.Judge(m.Chain, taken.At); err != nil {
 		return wrong(whyOf(err), "its signer is not accepted: %v", err)
 	}
-	return m, last, nil
+	return m, taken, nil
 }
 
 // whyOf returns the word for a signer that is not accepted.

@@ -43,7 +43,7 @@ func TestDL3AManifestThatIsNotTakenDiffers(t *testing.T) {
 		}, integrity.Why(bundle.Altered), "no manifest"},
 		{"foreign signer", func(b *bed) {
 			b.ops = stranger.Issue(opsURN, x509.ExtKeyUsageCodeSigning)
-			b.install(b.manifest(2))
+			b.install(b.manifest(6))
 		}, integrity.Why(bundle.Untrusted), "its signer is not accepted"},
 		{"older", func(b *bed) { b.install(b.manifest(4)) }, integrity.Why(bundle.Outdated), "5 was taken before"},
 		{"another of the same number", func(b *bed) { b.install(b.manifest(5)) }, integrity.Why(bundle.Outdated),
