@@ -38,8 +38,11 @@ func (c compared) layOut(t *testing.T) {
 	c.write(t, asItWas)
 	binary, err := world.Binary(c.program)
 	require.NoError(t, err)
-	out, err := c.l.Run("tla-pki", "manifest", "sign", "--name", c.name, "--cert", c.l.Path("ops.crt"), "--key",
-		c.l.Path("ops.key"), "-o", c.manifest(), binary, c.dropIns())
+	out, err := c.l.Run("tla-pki", "manifest", "list", "--name", c.name, "-o", c.l.Path("list.json"), binary,
+		c.dropIns())
+	require.NoError(t, err, out)
+	out, err = c.l.Run("tla-pki", "manifest", "sign", "--in", c.l.Path("list.json"), "--cert", c.l.Path("ops.crt"),
+		"--key", c.l.Path("ops.key"), "-o", c.manifest())
 	require.NoError(t, err, out)
 }
 

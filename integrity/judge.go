@@ -39,7 +39,7 @@ func (c Config) open(file string, last accepted, now time.Time) (*Signed, accept
 		return wrong(OtherName, "it is %q, and was %q", m.Name, last.Name)
 	case m.Number < last.Number:
 		return wrong(Why(bundle.Outdated), "its number is %d and %d was taken before", m.Number, last.Number)
-	case m.Number == last.Number && m.Digest != last.Digest:
+	case m.Number == last.Number && m.Content != last.Content:
 		return wrong(Why(bundle.Outdated), "it is another one of the number %d that was taken before", m.Number)
 	case m.Made.After(now.Add(ahead)):
 		return wrong(Why(bundle.Untrusted), "it was made at %s, which is yet to come here", stamp.Instant(m.Made))
@@ -48,7 +48,7 @@ func (c Config) open(file string, last accepted, now time.Time) (*Signed, accept
 	}
 	taken := last
 	if m.Digest != last.Digest {
-		taken = accepted{m.Name, m.Number, m.Digest, now.UTC()}
+		taken = accepted{m.Name, m.Number, m.Digest, m.Content, now.UTC()}
 	}
 	if err := c.Judge(m.Chain, taken.At); err != nil {
 		return wrong(whyOf(err), "its signer is not accepted: %v", err)

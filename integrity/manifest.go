@@ -38,8 +38,9 @@ type Manifest struct {
 // Signed is a manifest whose form and signature are good. That its signer may sign it has not been checked.
 type Signed struct {
 	*Manifest
-	Chain  []*x509.Certificate // the signer's first
-	Digest string              // of the whole file
+	Chain   []*x509.Certificate // the signer's first
+	Digest  string              // of the whole file
+	Content string              // digest of what is signed
 }
 
 // Read reads a manifest and checks its form and signature, but not its signer.
@@ -48,11 +49,11 @@ func Read(der []byte) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := parse(s.Content)
+	m, err := Parse(s.Content)
 	if err != nil {
 		return nil, err
 	}
-	return &Signed{m, s.Chain, digestOf(der)}, nil
+	return &Signed{m, s.Chain, digestOf(der), digestOf(s.Content)}, nil
 }
 
 // ReadFile reads a manifest as Read does.
@@ -64,8 +65,8 @@ func ReadFile(file string) (*Signed, error) {
 	return Read(der)
 }
 
-// Sign makes the file of a manifest, signed with a certificate of the profile bundle, followed by its CAs, and its key.
-func Sign(m *Manifest, by *tls.Certificate, now time.Time) ([]byte, error) {
+// Text returns the content, as it is signed.
+func (m *Manifest) Text() ([]byte, error) {
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("cannot make a manifest: %w", err)
 	}
@@ -73,10 +74,20 @@ func Sign(m *Manifest, by *tls.Certificate, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a manifest: %w", err)
 	}
+	return text, nil
+}
+
+// Sign makes the file of a manifest, signed with a certificate of the profile bundle, followed by its CAs, and its key.
+func Sign(m *Manifest, by *tls.Certificate, now time.Time) ([]byte, error) {
+	text, err := m.Text()
+	if err != nil {
+		return nil, err
+	}
 	return bundle.SignContent(text, by, now)
 }
 
-func parse(text []byte) (*Manifest, error) {
+// Parse reads the content of a manifest, signed or not.
+func Parse(text []byte) (*Manifest, error) {
 	m := new(Manifest)
 	if err := json.Unmarshal(text, m, json.RejectUnknownMembers(true)); err != nil {
 		return nil, fmt.Errorf("its content is no manifest: %w", err)

@@ -130,6 +130,17 @@ func TestDL3AnUpgradeBringsItsManifest(t *testing.T) {
 	require.Contains(t, lines[1], "integrity.restored")
 }
 
+// TestDL3TheSameSignedAnewIsTaken, by another signer too.
+func TestDL3TheSameSignedAnewIsTaken(t *testing.T) {
+	b := newBed(t)
+	m := b.manifest(2)
+	b.install(m)
+	b.whole()
+	b.ops = b.ca.Issue("urn:tlagate:operateur:admin:other", x509.ExtKeyUsageCodeSigning)
+	b.install(m)
+	require.Contains(t, b.whole()[0], "integrity.manifest file="+place)
+}
+
 // TestDL3WhatNoManifestSays: the parser is strict.
 func TestDL3WhatNoManifestSays(t *testing.T) {
 	b := newBed(t)

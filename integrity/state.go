@@ -17,10 +17,11 @@ type kept struct {
 
 // accepted is the last manifest that was taken from a file.
 type accepted struct {
-	Name   string    `json:"name"`
-	Number uint64    `json:"number"`
-	Digest string    `json:"digest"`
-	At     time.Time `json:"at"` // its signer was judged then
+	Name    string    `json:"name"`
+	Number  uint64    `json:"number"`
+	Digest  string    `json:"digest"`  // of the file
+	Content string    `json:"content"` // of what is signed
+	At      time.Time `json:"at"`      // its signer was judged then
 }
 
 // maxState is the most that is read of the state, in octets.

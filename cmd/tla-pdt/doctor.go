@@ -28,10 +28,10 @@ func (c *doctorCmd) Run(app *cli.App) error {
 	checks = append(checks, here.Polkit(), here.Service(doctor.Socket(os.Getenv), driver.Expected), here.APDULog())
 	checks = append(append(checks, driver.Checks()...), here.Memory()...)
 	if cli.Usable(err) {
-		checks = append(append(checks, d.Checks()...), cfg.usersCheck(d), doctor.Disk(string(cfg.Audit)),
-			doctor.Integrity(func() (string, error) {
-				return intact.Summary(cfg.Integrity, c.Config, cfg.Trust, string(cfg.Audit))
-			}))
+		checks = append(append(checks, d.Checks()...), cfg.usersCheck(d), doctor.Disk(string(cfg.Audit)))
+		checks = append(checks, doctor.Integrity(cfg.Integrity.Configured(), func() (string, error) {
+			return intact.Summary(cfg.Integrity, c.Config, cfg.Trust, string(cfg.Audit))
+		})...)
 		if !c.Offline {
 			for _, g := range cfg.dialled(d) {
 				checks = append(checks, d.Gateway(g, cfg.Dial))

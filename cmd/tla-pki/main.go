@@ -53,7 +53,7 @@ type grammar struct {
 
 	Audit trail.Command[auditPlace] `cmd:"" help:"Verify, show, search or export the audit trace of the CA, DIR/audit.jsonl."`
 
-	Manifest  manifestCmd            `cmd:"" help:"Sign, show and verify manifests, with which programs compare their machine."`
+	Manifest  manifestCmd            `cmd:"" help:"List, sign, show and verify manifests, with which programs compare their machine."`
 	Integrity intact.Command[served] `cmd:"" help:"Compare this machine with the manifests of serve, line by line (DL3)."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`

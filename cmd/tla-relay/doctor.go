@@ -39,9 +39,10 @@ func (c *doctorCmd) Run(app *cli.App) error {
 		checks = append(checks, doctor.Check{Name: "cards",
 			Run: func(ctx context.Context) doctor.Finding { return cfg.Control.cards(ctx) }})
 		checks = append(checks, here.Users(cfg.Control.Group))
-		checks = append(checks, doctor.Disk(string(cfg.Audit)), doctor.Integrity(func() (string, error) {
+		checks = append(checks, doctor.Disk(string(cfg.Audit)))
+		checks = append(checks, doctor.Integrity(cfg.Integrity.Configured(), func() (string, error) {
 			return intact.Summary(cfg.Integrity, c.Config, cfg.Trust, string(cfg.Audit))
-		}))
+		})...)
 	}
 	checks = append(checks, here.NoNetwork())
 	return doctor.Report(app, checks, c.JSON)

@@ -1,4 +1,0 @@
-package integrity
-
-// Parse is parse, for tests.
-var Parse = parse
