@@ -172,8 +172,8 @@ var kinds = []Meaning{
 	{HostPackagesRemoved, "EL1", "Packages of the last comparison are no longer installed."},
 	{HostPackagesUpdated, "EL1", "Packages have another version than at the last comparison."},
 	{HostPackagesUnknown, "EL1", "The installed packages cannot be read here, so their changes are not seen."},
-	{HostImageChanged, "EL1", "The image of the system is not that of the last comparison: its build, or the root hash " +
-		"by which dm-verity verifies it."},
+	{HostImageChanged, "EL1", "The image of the system is not that of the last comparison: its build, or the root " +
+		"hash by which dm-verity verifies it."},
 
 	{IntegrityManifest, "DL3, EL1", "A signed manifest is taken: the machine is compared with this one from now on."},
 	{IntegrityCompared, "DL3, EL1", "A program starts, and the machine was compared with its manifests: how many " +

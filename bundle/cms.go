@@ -33,9 +33,9 @@ var (
 	oidSigningTime   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 5}
 )
 
-// Signed is a CMS SignedData whose signature is good; package trust judges the signer. What else is signed in this form,
-// such as a manifest (package integrity), has members that a bundle must not have, and lacks those that it must: neither
-// can be taken for the other.
+// Signed is a CMS SignedData whose signature is good; package trust judges the signer. What else is signed in this
+// form, such as a manifest (package integrity), has members that a bundle must not have, and lacks those that it must:
+// neither can be taken for the other.
 type Signed struct {
 	Content []byte
 	Chain   []*x509.Certificate // the signer's first

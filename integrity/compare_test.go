@@ -33,7 +33,8 @@ func TestDL3EveryDifferenceIsFound(t *testing.T) {
 			func(b *bed) { b.write(unit, "[Service]\n") }},
 		{"a drop-in more", func(b *bed) { b.write(dropIns+"/x.conf", "x") }, dropIns + "/x.conf", integrity.Extra,
 			func(b *bed) { remove(b, dropIns+"/x.conf") }},
-		{"a drop-in changed", func(b *bed) { b.write(dropIns+"/tpm.conf", "x") }, dropIns + "/tpm.conf", integrity.Changed,
+		{"a drop-in changed", func(b *bed) { b.write(dropIns+"/tpm.conf", "x") }, dropIns + "/tpm.conf",
+			integrity.Changed,
 			func(b *bed) { b.write(dropIns+"/tpm.conf", "[Service]\nDeviceAllow=/dev/tpmrm0\n") }},
 		{"drop-ins at run time", func(b *bed) { b.write(run+"/x.conf", "x") }, run, integrity.Extra,
 			func(b *bed) { remove(b, run) }},
@@ -186,8 +187,8 @@ func TestDL3AnUnreadableFile(t *testing.T) {
 
 func TestDL3ATreeListsItsFilesAlone(t *testing.T) {
 	b := newBed(t)
-	list, err := integrity.Gathering{Root: b.at("/usr"), Owner: "root:root", Except: []string{"/share/tlagate/tla-relay.p7m"}}.
-		Gather()
+	list, err := integrity.Gathering{Root: b.at("/usr"), Owner: "root:root",
+		Except: []string{"/share/tlagate/tla-relay.p7m"}}.Gather()
 	require.NoError(t, err)
 	var paths []string
 	for _, e := range list {
@@ -204,7 +205,8 @@ func TestDL3ATreeListsItsFilesAlone(t *testing.T) {
 
 func TestDL3UnitPaths(t *testing.T) {
 	paths := strings.Join(integrity.UnitPaths("tla-pdt@b1.service"), "\n")
-	for _, want := range []string{"/etc/systemd/system/tla-pdt@b1.service\n", "/run/systemd/system/tla-pdt@b1.service.d",
+	for _, want := range []string{"/etc/systemd/system/tla-pdt@b1.service\n",
+		"/run/systemd/system/tla-pdt@b1.service.d",
 		"/usr/lib/systemd/system/tla-pdt@.service\n", "/etc/systemd/system/tla-pdt@.service.d",
 		"/etc/systemd/system/tla-.service.d", "/etc/systemd/system.control/service.d"} {
 		require.Contains(t, paths+"\n", want)

@@ -95,10 +95,12 @@ func modeOf(text string) (uint64, error) {
 
 func octal(mode uint64) string { return fmt.Sprintf("%04o", mode) }
 
+var special = map[fs.FileMode]uint64{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000}
+
 // modeText returns a mode as chmod(1) takes it.
 func modeText(m fs.FileMode) string {
 	mode := uint64(m.Perm())
-	for bit, octal := range map[fs.FileMode]uint64{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
+	for bit, octal := range special {
 		if m&bit != 0 {
 			mode |= octal
 		}

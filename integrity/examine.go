@@ -14,7 +14,7 @@ type Config struct {
 	// revocation that is known now counts.
 	Judge func(chain []*x509.Certificate, taken time.Time) error
 
-	State         string           // file of what is kept over restarts, such as /var/lib/tla-relay/audit.jsonl.integrity
+	State         string           // file of what is kept over restarts, such as audit.jsonl.integrity
 	Program       string           // the file that runs; "" = /proc/self/exe, or what has its name where there is none
 	Configuration string           // our configuration file; "" = none
 	Root          string           // put before every path: for tests; "" = /

@@ -39,7 +39,8 @@ func sorted(all map[string]Entry) (list []Entry) {
 	return list
 }
 
-// tree adds every file and link below the root, as a package brings them: others may have files in the same directories.
+// tree adds every file and link below the root, as a package brings them: others may have files in the same
+// directories.
 func (g Gathering) tree(all map[string]Entry) error {
 	if g.Root == "" {
 		return fmt.Errorf("cannot make a manifest of the whole machine: name paths, or a package's tree as root")

@@ -17,8 +17,8 @@ import (
 const ahead = 5 * time.Minute
 
 // open reads a manifest and makes every check of it: form, signature, name and number against the last one that was
-// taken from the same file, dates, signer. It returns what is to be remembered of it, or what is wrong with it: then what
-// was taken before is remembered.
+// taken from the same file, dates, signer. It returns what is to be remembered of it, or what is wrong with it: then
+// what was taken before is remembered.
 func (c Config) open(file string, last accepted, now time.Time) (*Signed, accepted, *Difference) {
 	wrong := func(why Why, format string, args ...any) (*Signed, accepted, *Difference) {
 		return nil, last, &Difference{Path: file, Why: why, Found: fmt.Sprintf(format, args...), Manifest: file}

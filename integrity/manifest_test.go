@@ -29,7 +29,8 @@ func TestDL3AManifestThatIsNotTakenDiffers(t *testing.T) {
 			require.NoError(t, err)
 			b.write(place, string(raw))
 		}, integrity.Why(bundle.Altered), "it is no signed manifest"},
-		{"garbage", func(b *bed) { b.write(place, "garbage") }, integrity.Why(bundle.Altered), "it is no signed manifest"},
+		{"garbage", func(b *bed) { b.write(place, "garbage") }, integrity.Why(bundle.Altered),
+			"it is no signed manifest"},
 		{"empty", func(b *bed) { b.write(place, "") }, integrity.Why(bundle.Altered), "it is no signed manifest"},
 		{"too large", func(b *bed) { b.write(place, strings.Repeat("x", bundle.MaxSigned+1)) }, integrity.Unreadable,
 			"larger"},
@@ -106,7 +107,9 @@ func TestDL3SignersAreJudged(t *testing.T) {
 		"a terminal": func(*pkitest.PKI) (string, x509.ExtKeyUsage) {
 			return "urn:tlagate:cabinet:tla:valise", x509.ExtKeyUsageClientAuth
 		},
-		"an officer's certificate": func(*pkitest.PKI) (string, x509.ExtKeyUsage) { return opsURN, x509.ExtKeyUsageClientAuth },
+		"an officer's certificate": func(*pkitest.PKI) (string, x509.ExtKeyUsage) {
+			return opsURN, x509.ExtKeyUsageClientAuth
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)

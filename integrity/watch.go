@@ -175,8 +175,8 @@ func (w *Watch) record(o *outcome, k *kept) error {
 	for _, m := range o.Manifests {
 		if m.New {
 			events = append(events, event{audit.IntegrityManifest, []audit.Attr{audit.File(m.File),
-				audit.Version(strings.TrimSpace(m.Name + " " + m.Version)), audit.Number(int64(m.Number)), audit.Identity(m.Signer),
-				audit.Serial(m.Chain[0].SerialNumber), audit.Hash(m.Digest)}})
+				audit.Version(strings.TrimSpace(m.Name + " " + m.Version)), audit.Number(int64(m.Number)),
+				audit.Identity(m.Signer), audit.Serial(m.Chain[0].SerialNumber), audit.Hash(m.Digest)}})
 		}
 	}
 	news := fresh(o.Differs, k)

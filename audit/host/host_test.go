@@ -159,8 +159,8 @@ func TestEL1HostPackagesKnownLate(t *testing.T) {
 	require.Empty(t, m.start())
 }
 
-// TestEL1HostWithoutDpkg: opkg's list is read in its place; packages of an image that dm-verity verifies are known by its
-// root hash, and manifests stand in for them.
+// TestEL1HostWithoutDpkg: opkg's list is read in its place; packages of an image that dm-verity verifies are known by
+// its root hash, and manifests stand in for them.
 func TestEL1HostWithoutDpkg(t *testing.T) {
 	bare := func(t *testing.T) *machine {
 		m := newMachine(t)

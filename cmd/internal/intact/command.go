@@ -73,8 +73,8 @@ func Summary(s Section, config string, t cli.Trust, trace string) (text string, 
 	case err != nil:
 		return "", err
 	case len(r.Differs) > 0:
-		return "", fmt.Errorf("cannot find the machine as its manifests say: %s; %d differ, the command integrity lists "+
-			"them", r.Differs[0], len(r.Differs))
+		return "", fmt.Errorf("cannot find the machine as its manifests say: %s; %d differ, the command integrity "+
+			"lists them", r.Differs[0], len(r.Differs))
 	}
 	text = fmt.Sprintf("%d lines of %d manifests, as they say", len(r.Findings), len(r.Manifests))
 	if r.Uncovered {

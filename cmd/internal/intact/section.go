@@ -48,11 +48,12 @@ const (
 func (s Section) Check(t cli.Trust, trace cli.Path) error {
 	var errs []error
 	if s.OnMismatch != "" && s.OnMismatch != Report && s.OnMismatch != Stop {
-		errs = append(errs, fmt.Errorf("cannot use integrity.on_mismatch: %q is neither %s nor %s", s.OnMismatch, Report,
-			Stop))
+		errs = append(errs, fmt.Errorf("cannot use integrity.on_mismatch: %q is neither %s nor %s", s.OnMismatch,
+			Report, Stop))
 	}
 	if s.Every != 0 && (s.Every < shortest || s.Every > longest) {
-		errs = append(errs, fmt.Errorf("cannot use integrity.every: %s is not from %s to %s", s.Every, shortest, longest))
+		errs = append(errs, fmt.Errorf("cannot use integrity.every: %s is not from %s to %s", s.Every, shortest,
+			longest))
 	}
 	if len(s.Manifests) == 0 && (len(s.Anchors) > 0 || s.OnMismatch != "" || s.Every != 0) {
 		errs = append(errs, errors.New("cannot use integrity: it names no manifests"))

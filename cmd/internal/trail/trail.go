@@ -55,13 +55,13 @@ func (t *Trail) noteRotation() {
 // Rotated returns a channel for one reader, who is told when a file of the trace was full.
 func (t *Trail) Rotated() <-chan struct{} { return t.rotated }
 
-// Refused is the exit status of a program that does not start because the machine is not as its manifests say: EX_CONFIG
-// of sysexits. Its unit does not restart it (RestartPreventExitStatus=).
+// Refused is the exit status of a program that does not start because the machine is not as its manifests say:
+// EX_CONFIG of sysexits. Its unit does not restart it (RestartPreventExitStatus=).
 const Refused = 78
 
-// During records what has changed on the machine and the program's start, runs f, and records the end. If that cannot be
-// recorded, or the machine must not be as it is, the program does not start. While f runs, the machine is compared again
-// and again; f sees by the context of its App that it has to stop.
+// During records what has changed on the machine and the program's start, runs f, and records the end. If that cannot
+// be recorded, or the machine must not be as it is, the program does not start. While f runs, the machine is compared
+// again and again; f sees by the context of its App that it has to stop.
 func (t *Trail) During(m Machine, f func() error) error {
 	err := t.compare(m)
 	if differs, ok := errors.AsType[*integrity.Mismatch](err); ok {
