@@ -39,7 +39,8 @@ type Manifest struct {
 type Signed struct {
 	*Manifest
 	Chain   []*x509.Certificate // the signer's first
-	Digest  string              // of the whole file
+	DER     []byte              // the whole file
+	Digest  string              // of it
 	Content string              // digest of what is signed
 }
 
@@ -53,7 +54,7 @@ func Read(der []byte) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Signed{m, s.Chain, digestOf(der), digestOf(s.Content)}, nil
+	return &Signed{m, s.Chain, der, digestOf(der), digestOf(s.Content)}, nil
 }
 
 // ReadFile reads a manifest as Read does.

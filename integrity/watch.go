@@ -176,7 +176,7 @@ func (w *Watch) record(o *outcome, k *kept) error {
 		if m.New {
 			events = append(events, event{audit.IntegrityManifest, []audit.Attr{audit.File(m.File),
 				audit.Version(strings.TrimSpace(m.Name + " " + m.Version)), audit.Number(int64(m.Number)),
-				audit.Identity(m.Signer), audit.Serial(m.Chain[0].SerialNumber), audit.Hash(m.Digest)}})
+				audit.Identity(m.Signer), audit.Serial(m.Chain[0].SerialNumber), audit.Fingerprint(m.DER)}})
 		}
 	}
 	news := fresh(o.Differs, k)

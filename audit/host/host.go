@@ -23,21 +23,22 @@ type Config struct {
 	Log     *audit.Log // gets the events
 	Root    string     // where /etc, /proc and /var are; "" = /
 	Program string     // our own file; "" = /proc/self/exe: the file that runs, even if another now has its name
-	Again   bool       // this run has compared before: that the packages are unknown is recorded if it is news
+	Again   bool       // this run has compared before: below
 	Covered bool       // signed manifests list files of this machine, in place of packages that cannot be known
 }
 
 // Compare looks at the machine, records each difference from the last time, and saves what it saw. The first time it
 // records a baseline. An error of the trace leaves the saved state as it was, so that the next comparison records the
-// differences again.
+// differences again. What cannot change while the program runs (kernel, image, its own file) is not looked at Again;
+// that the packages are unknown is then recorded if it is news.
 func Compare(cfg Config) error {
-	now, err := look(cfg.Root, cfg.Program)
-	if err != nil {
-		return fmt.Errorf("cannot look at this machine: %w", err)
-	}
 	last, why, err := load(cfg.State)
 	if err != nil {
 		return fmt.Errorf("cannot compare this machine with the last start: %w", err)
+	}
+	now, err := cfg.look(last)
+	if err != nil {
+		return fmt.Errorf("cannot look at this machine: %w", err)
 	}
 	if cfg.Covered {
 		now.Unknown = ""

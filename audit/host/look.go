@@ -20,6 +20,7 @@ type seen struct {
 	Kernel   string            `json:"kernel"`   // release and version, as uname -r -v prints them
 	OS       string            `json:"os"`       // PRETTY_NAME and VERSION_ID of os-release
 	Image    string            `json:"image"`    // its build and root hash, or "none"
+	Verity   bool              `json:"verity"`   // it has a root hash
 	Program  string            `json:"program"`  // SHA-256 of our own file, hexadecimal
 	Packages map[string]string `json:"packages"` // version by name:arch
 	Unknown  string            `json:"unknown"`  // why the packages are unknown; "" = they are known
@@ -34,30 +35,38 @@ func (s *seen) program() (sum [32]byte) {
 // unknown stands for what the machine does not tell.
 const unknown = "unknown"
 
-func look(root, program string) (*seen, error) {
-	under := func(name string) string { return filepath.Join(cmp.Or(root, "/"), name) }
-	s := &seen{Kernel: kernel(under("proc/sys/kernel/osrelease"), under("proc/sys/kernel/version"))}
+// look returns what the machine is; last is what it was, nil = not known.
+func (c Config) look(last *seen) (s *seen, err error) {
+	under := func(name string) string { return filepath.Join(cmp.Or(c.Root, "/"), name) }
 	release := osRelease(under("etc/os-release"), under("usr/lib/os-release"))
-	s.OS = release.system()
-	hash := rootHash(under("proc/cmdline"))
-	s.Image = release.image(hash)
-	var err error
-	if s.Program, err = digest(cmp.Or(program, under("proc/self/exe"))); err != nil {
+	s = &seen{OS: release.system()}
+	if c.Again && last != nil {
+		s.Kernel, s.Image, s.Verity, s.Program = last.Kernel, last.Image, last.Verity, last.Program
+	} else if err := s.lookOnce(under, release, cmp.Or(c.Program, under("proc/self/exe"))); err != nil {
 		return nil, err
 	}
 	s.Packages, s.Unknown = packagesOf(under)
-	if hash != "" && s.Packages == nil {
+	if s.Verity && s.Packages == nil {
 		s.Unknown = "" // all of them are in the image
 	}
 	return s, nil
 }
 
+// lookOnce looks at what cannot change while a program runs.
+func (s *seen) lookOnce(under func(string) string, release release, program string) (err error) {
+	s.Kernel = kernel(under("proc/sys/kernel/osrelease"), under("proc/sys/kernel/version"))
+	hash := rootHash(under("proc/cmdline"))
+	s.Image, s.Verity = release.image(hash), hash != ""
+	s.Program, err = digest(program)
+	return err
+}
+
 // lists are where package managers keep what is installed, in the form of dpkg's status.
 var lists = []string{"var/lib/dpkg/status", "usr/lib/opkg/status", "var/lib/opkg/status"}
 
-// Files returns what Compare reads, for the sandbox of a program that compares again; its own file is not among them.
+// Files returns what Compare reads Again, for the sandbox of a program.
 func Files() []string {
-	files := []string{"/proc/sys/kernel/osrelease", "/proc/cmdline", "/etc/os-release", "/usr/lib/os-release"}
+	files := []string{"/etc/os-release", "/usr/lib/os-release"}
 	for _, name := range lists {
 		files = append(files, "/"+name)
 	}

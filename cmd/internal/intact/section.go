@@ -125,7 +125,7 @@ func (s Section) store(t cli.Trust) trust.Config {
 	return cfg
 }
 
-// Every returns how often a running program compares.
+// Interval returns how often a running program compares.
 func (s Section) Interval() time.Duration { return cmp.Or(s.Every, integrity.Every) }
 
 // Reads returns the files that a comparison reads: manifests, anchors, and what the manifests list now.
