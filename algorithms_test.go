@@ -32,6 +32,7 @@ import (
 	"tlagate/est"
 	"tlagate/gateway"
 	"tlagate/heads"
+	"tlagate/integrity"
 	"tlagate/internal/algorithms"
 	"tlagate/keys"
 	"tlagate/ocsp"
@@ -53,7 +54,7 @@ func allAlgorithms() algorithms.List {
 		session.Algorithms(),
 		bundle.Algorithms(), est.Algorithms(), gateway.Algorithms(), incident.Algorithms(), server.Algorithms(),
 		backup.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(),
-		persons.Algorithms(), heads.Algorithms())
+		persons.Algorithms(), heads.Algorithms(), integrity.Algorithms())
 }
 
 // TestG5EveryUseIsComplete: each use has a name, a purpose, a package and references, in both languages, and one that
@@ -133,6 +134,7 @@ est                     | crypto/sha256 | SHA-256, 128 bits
 gateway                 | crypto/rand | crypto/rand
 gateway                 | crypto/sha256 crypto.SHA256 | SHA-256
 internal/acts           | hash/maphash | no secret: what tells one request from another
+integrity               | crypto/sha256 crypto.SHA256 | SHA-256
 internal/algorithms     | crypto/ecdsa crypto/elliptic crypto/rsa | no secret: words
 internal/der            | crypto.SHA1 crypto.SHA512 | pki/revocation: SHA-
 internal/der            | crypto/ecdsa crypto/elliptic crypto.SHA256 crypto.SHA384 | ca: ECDSA P-

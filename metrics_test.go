@@ -30,6 +30,7 @@ func exported(t *testing.T) []string {
 	api.New(api.Config{Gateway: new(gateway.Gateway), Party: &trust.Party{}}).Describe(descs)
 	new(ocsp.Responder).Describe(descs)
 	new(siem.Sender).Describe(descs)
+	new(metrics.Integrity).Describe(descs)
 	metrics.NewRegistry("").Describe(descs)
 	close(descs)
 	shape := regexp.MustCompile(`fqName: "(\w+)".*constLabels: \{(.*)\}, variableLabels: \{(.*)\}`)

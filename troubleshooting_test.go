@@ -41,6 +41,7 @@ var explained = []struct {
 	{"11. Exit status", "status", exits},
 	{"12. The PKI's officers", "problem", constantsOf("internal/acts", "Code", except(ofGateway))},
 	{"13. The gateway's operators", "problem", constantsOf("internal/acts", "Code", except(ofOfficers))},
+	{"14. Integrity", "why", constantsOf("integrity", "Why", ast.IsExported)},
 }
 
 // Problems that one of the two APIs has and the other has not.

@@ -74,6 +74,12 @@ const (
 	HostPackagesRemoved Kind = "host.packages.removed"
 	HostPackagesUpdated Kind = "host.packages.updated"
 	HostPackagesUnknown Kind = "host.packages.unknown"
+	HostImageChanged    Kind = "host.image.changed"
+
+	IntegrityManifest Kind = "integrity.manifest"
+	IntegrityCompared Kind = "integrity.compared"
+	IntegrityDiffers  Kind = "integrity.differs"
+	IntegrityRestored Kind = "integrity.restored"
 
 	AuditRecovered Kind = "audit.recovered"
 	AuditGap       Kind = "audit.gap"
@@ -159,13 +165,22 @@ var kinds = []Meaning{
 
 	{HostBaseline, "EL1", "Kernel, OS release, program and packages are recorded for the first time, or anew after " +
 		"the record was lost."},
-	{HostKernelChanged, "EL1", "The kernel is not that of the last start."},
-	{HostOSChanged, "EL1", "The OS release is not that of the last start."},
-	{HostProgramChanged, "EL1", "Our own program file is not that of the last start."},
-	{HostPackagesAdded, "EL1", "Packages are installed that were not at the last start."},
-	{HostPackagesRemoved, "EL1", "Packages of the last start are no longer installed."},
-	{HostPackagesUpdated, "EL1", "Packages have another version than at the last start."},
+	{HostKernelChanged, "EL1", "The kernel is not that of the last comparison."},
+	{HostOSChanged, "EL1", "The OS release is not that of the last comparison."},
+	{HostProgramChanged, "EL1", "Our own program file is not that of the last comparison."},
+	{HostPackagesAdded, "EL1", "Packages are installed that were not at the last comparison."},
+	{HostPackagesRemoved, "EL1", "Packages of the last comparison are no longer installed."},
+	{HostPackagesUpdated, "EL1", "Packages have another version than at the last comparison."},
 	{HostPackagesUnknown, "EL1", "The installed packages cannot be read here, so their changes are not seen."},
+	{HostImageChanged, "EL1", "The image of the system is not that of the last comparison: its build, or the root " +
+		"hash by which dm-verity verifies it."},
+
+	{IntegrityManifest, "DL3, EL1", "A signed manifest is taken: the machine is compared with this one from now on."},
+	{IntegrityCompared, "DL3, EL1", "A program starts, and the machine was compared with its manifests: how many " +
+		"lines, and whether something differs."},
+	{IntegrityDiffers, "DL3, EL1", "A program, unit, drop-in, configuration or other file is not as its manifest " +
+		"says, or the manifest itself cannot be used: recorded once."},
+	{IntegrityRestored, "DL3, EL1", "What differed is again as the manifests say, or is no longer listed."},
 
 	{AuditRecovered, "EL1, SA2", "The trace did not end as its head says: what was half written is set aside, and " +
 		"the chain goes on from the head."},
@@ -189,7 +204,7 @@ func Kinds() []Meaning { return append([]Meaning(nil), kinds...) }
 var essentials = map[Kind]bool{ProgramStop: true, KeyErased: true, EraseDone: true, CertificateRevoked: true,
 	LinkCut: true, SessionResumed: true, SessionEnded: true, OperatorAct: true, ClockBack: true,
 	AuditRecovered: true, AuditGap: true, AuditRationed: true, AuditDropped: true, AuditPurged: true,
-	HeadLate: true, HeadRefused: true}
+	HeadLate: true, HeadRefused: true, IntegrityDiffers: true}
 
 func (k Kind) essential() bool { return essentials[k] }
 

@@ -31,20 +31,20 @@ type Bundle struct {
 
 // Read reads a bundle and checks its form and signature, but not its signer.
 func Read(der []byte) (*Bundle, error) {
-	s, err := openSigned(der)
+	s, err := OpenSigned(der)
 	if err != nil {
 		return nil, err
 	}
-	c, err := parseContent(s.content)
+	c, err := parseContent(s.Content)
 	if err != nil {
 		return nil, err
 	}
-	return &Bundle{c, s.chain, der}, nil
+	return &Bundle{c, s.Chain, der}, nil
 }
 
 // ReadFile reads a bundle as Read does.
 func ReadFile(file string) (*Bundle, error) {
-	der, err := files.Read(file, maxSigned)
+	der, err := files.Read(file, MaxSigned)
 	if err != nil {
 		return nil, err
 	}

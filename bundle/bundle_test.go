@@ -38,14 +38,14 @@ func TestSP1BundleRoundTrip(t *testing.T) {
 func TestSP1NoOctetCanBeChanged(t *testing.T) {
 	b := newBed(t)
 	der := b.sign(b.content(7))
-	whole, err := bundle.OpenSigned(der)
+	whole, err := bundle.Opened(der)
 	require.NoError(t, err)
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
 		at, bit := random.IntN(len(der)), byte(1)<<random.IntN(8)
 		spoilt := bytes.Clone(der)
 		spoilt[at] ^= bit
-		if content, err := bundle.OpenSigned(spoilt); err == nil {
+		if content, err := bundle.Opened(spoilt); err == nil {
 			require.Equal(t, whole, content, "octet %d", at)
 		}
 	}
@@ -175,7 +175,7 @@ func run(t *testing.T, name string, args ...string) string {
 }
 
 func contentText(t *testing.T, b *bed) []byte {
-	text, err := bundle.OpenSigned(b.sign(b.content(7)))
+	text, err := bundle.Opened(b.sign(b.content(7)))
 	require.NoError(t, err)
 	return text
 }
@@ -451,7 +451,7 @@ func (b *bed) path(file string) string { return filepath.Join(b.dir, file) }
 // forged is a state that says what is wished, with the key of another device of the same PKI.
 func forged(t *testing.T, b *bed) []byte {
 	thief := b.ca.Issue(otherURN, x509.ExtKeyUsageClientAuth)
-	text, err := bundle.OpenSigned(read(t, b.cfg.File+".state"))
+	text, err := bundle.Opened(read(t, b.cfg.File+".state"))
 	require.NoError(t, err)
 	der, err := bundle.Seal(bytes.Replace(text, []byte(`"version":5`), []byte(`"version":1`), 1), &thief, time.Now())
 	require.NoError(t, err)
@@ -538,7 +538,7 @@ func FuzzRead(f *testing.F) {
 // FuzzContent: what is taken is taken again when it is written.
 func FuzzContent(f *testing.F) {
 	b := newBed(f)
-	text, err := bundle.OpenSigned(b.sign(b.content(7)))
+	text, err := bundle.Opened(b.sign(b.content(7)))
 	require.NoError(f, err)
 	f.Add(text)
 	f.Add([]byte(`{"format":1}`))
@@ -549,7 +549,7 @@ func FuzzContent(f *testing.F) {
 		}
 		der, err := bundle.Sign(c, &b.ops, time.Now())
 		require.NoError(t, err)
-		again, err := bundle.OpenSigned(der)
+		again, err := bundle.Opened(der)
 		require.NoError(t, err)
 		_, err = bundle.ParseContent(again)
 		require.NoError(t, err)

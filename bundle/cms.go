@@ -22,7 +22,7 @@ import (
 
 // Bounds, in octets.
 const (
-	maxSigned  = 512 << 10
+	MaxSigned  = 512 << 10
 	maxContent = 256 << 10
 	maxCerts   = 5
 )
@@ -33,18 +33,20 @@ var (
 	oidSigningTime   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 5}
 )
 
-// signed is a CMS SignedData whose signature is good; package trust judges the signer.
-type signed struct {
-	content []byte
-	chain   []*x509.Certificate // the signer's first
+// Signed is a CMS SignedData whose signature is good; package trust judges the signer. What else is signed in this
+// form, such as a manifest (package integrity), has members that a bundle must not have, and lacks those that it must:
+// neither can be taken for the other.
+type Signed struct {
+	Content []byte
+	Chain   []*x509.Certificate // the signer's first
 }
 
 var errCMS = errors.New("it is no CMS SignedData of the form of docs/bundle.md")
 
-// openSigned reads a SignedData and checks its signature.
-func openSigned(der []byte) (*signed, error) {
-	if len(der) > maxSigned {
-		return nil, fmt.Errorf("it is longer than %d octets", maxSigned)
+// OpenSigned reads a SignedData and checks its signature.
+func OpenSigned(der []byte) (*Signed, error) {
+	if len(der) > MaxSigned {
+		return nil, fmt.Errorf("it is longer than %d octets", MaxSigned)
 	}
 	p, err := parseSigned(der)
 	if err != nil {
@@ -53,7 +55,7 @@ func openSigned(der []byte) (*signed, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	return &signed{p.content, p.chain}, nil
+	return &Signed{p.content, p.chain}, nil
 }
 
 // parsed is a SignedData that was read, but whose signature has not been checked.

@@ -18,13 +18,13 @@ var (
 	Seal         = seal
 )
 
-// OpenSigned returns the content of a CMS whose form and signature are good.
-func OpenSigned(der []byte) ([]byte, error) {
-	s, err := openSigned(der)
+// Opened returns the content of a CMS whose form and signature are good.
+func Opened(der []byte) ([]byte, error) {
+	s, err := OpenSigned(der)
 	if err != nil {
 		return nil, err
 	}
-	return s.content, nil
+	return s.Content, nil
 }
 
 // Attributes of SealWith: contentType, signingTime, messageDigest, and contentType with another value.

@@ -115,7 +115,7 @@ func (k *Kept) ask(ctx context.Context, w Way) (*answer, error) {
 	defer cancel()
 	a, err := query.Server{Address: at.String(), Party: k.party(w), Dial: w.Dial,
 		Want: trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Name,
-			Dialled: w.Gateway}}.Once(ctx, req, maxSigned+maxHead)
+			Dialled: w.Gateway}}.Once(ctx, req, MaxSigned+maxHead)
 	if err != nil {
 		return nil, err
 	}

@@ -110,7 +110,7 @@ func (s *Shelf) read(file string, before *item) *item {
 	if before != nil {
 		i.said = before.said
 	}
-	der, err := files.Read(file, maxSigned)
+	der, err := files.Read(file, MaxSigned)
 	if err == nil {
 		i.bundle, err = Read(der)
 	}

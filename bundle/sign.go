@@ -27,10 +27,18 @@ func Sign(content *Content, by *tls.Certificate, now time.Time) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := maySign(by, now); err != nil {
-		return nil, fmt.Errorf("cannot sign a bundle with this certificate: %w", err)
+	return SignContent(text, by, now)
+}
+
+// SignContent signs what is no bundle in the form of one, by whoever may sign bundles.
+func SignContent(content []byte, by *tls.Certificate, now time.Time) ([]byte, error) {
+	if len(content) > maxContent {
+		return nil, fmt.Errorf("cannot sign more than %d octets", maxContent)
 	}
-	return seal(text, by, now)
+	if err := maySign(by, now); err != nil {
+		return nil, fmt.Errorf("cannot sign with this certificate: %w", err)
+	}
+	return seal(content, by, now)
 }
 
 // maySign judges by what a certificate says of itself; devices and gateways judge its chain.
@@ -62,7 +70,7 @@ func leafOf(c *tls.Certificate) (*x509.Certificate, error) {
 	return x509.ParseCertificate(c.Certificate[0])
 }
 
-// seal makes a CMS SignedData of the form that openSigned accepts.
+// seal makes a CMS SignedData of the form that OpenSigned accepts.
 func seal(content []byte, by *tls.Certificate, now time.Time) ([]byte, error) {
 	leaf, err := leafOf(by)
 	if err != nil {

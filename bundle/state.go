@@ -34,7 +34,7 @@ func (k *Kept) nextFile() string  { return k.cfg.File + ".next" }
 // readState reads a state that our own key has signed, under the root that is pinned.
 func (k *Kept) readState() error {
 	file := k.stateFile()
-	der, err := files.Read(file, maxSigned)
+	der, err := files.Read(file, MaxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(k.cfg.File); errors.Is(err, fs.ErrNotExist) {
 			return broken(k.cfg.File, Missing, "the bundle is not there; fetch it, or enrol")
@@ -57,20 +57,20 @@ func (k *Kept) readState() error {
 		return broken(file, WrongDevice, "it is of %s, and this is %s", st.Device, k.id)
 	}
 	want := trust.Want{Usage: x509.ExtKeyUsageClientAuth, Identity: k.id}
-	if _, err := k.trust.VerifyOwn(s.chain, want, st.Accepted); err != nil {
+	if _, err := k.trust.VerifyOwn(s.Chain, want, st.Accepted); err != nil {
 		return broken(file, Altered, "it was not signed with this device's key: %v", err)
 	}
 	k.state = *st
 	return nil
 }
 
-func parseState(der []byte) (*signed, *state, error) {
-	s, err := openSigned(der)
+func parseState(der []byte) (*Signed, *state, error) {
+	s, err := OpenSigned(der)
 	if err != nil {
 		return nil, nil, err
 	}
 	st := new(state)
-	if err := json.Unmarshal(s.content, st, json.RejectUnknownMembers(true)); err != nil {
+	if err := json.Unmarshal(s.Content, st, json.RejectUnknownMembers(true)); err != nil {
 		return nil, nil, err
 	}
 	return s, st, nil
@@ -107,7 +107,7 @@ func (k *Kept) writeState(st state) error {
 
 // completeWrite moves a bundle whose state was already written to its place. Anything else in FILE.next is a remainder.
 func (k *Kept) completeWrite() error {
-	der, err := files.Read(k.nextFile(), maxSigned)
+	der, err := files.Read(k.nextFile(), MaxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -128,7 +128,7 @@ func (k *Kept) checkARL() error {
 	if file == "" {
 		return nil
 	}
-	text, err := files.Read(file, maxSigned)
+	text, err := files.Read(file, MaxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // we write it ourselves, and the bundle has ARLs
 	}

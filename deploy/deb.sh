@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # deb.sh [DIST [ARCH…]]: makes Debian packages, in DIST (default dist), of the programs that deploy/cross.sh has built
 # in DIST/ARCH. The same programs make the same packages: all times in them are the commit's. With REPRODUCE=1 each
-# package is made twice, and compared.
+# package is made twice, and compared. With MANIFEST_CERT and MANIFEST_KEY each has a manifest of itself that this key has
+# signed (docs/integrity.md).
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -25,9 +26,28 @@ pages() {
 	gzip -9nc deploy/relay/tla-relay.1 >"$SCRATCH/tla-relay.1.gz"
 }
 
-# package DIR makes the package for $ARCH in DIR.
+# package DIR CONFIG makes the package for $ARCH in DIR.
 package() {
-	GOFLAGS='' go tool -modfile=deploy/nfpm.mod nfpm package --config deploy/relay/nfpm.yaml --packager deb --target "$1/"
+	GOFLAGS='' go tool -modfile=deploy/nfpm.mod nfpm package --config "$2" --packager deb --target "$1/"
+}
+
+# manifest lists what the package for $ARCH installs, but for its configuration, and signs the list; a package made with
+# $config has it.
+manifest() {
+	rm -rf "$SCRATCH/bare" "$SCRATCH/tree"
+	mkdir "$SCRATCH/bare"
+	package "$SCRATCH/bare" deploy/relay/nfpm.yaml >/dev/null
+	dpkg-deb --extract "$SCRATCH/bare/"*_"$ARCH".deb "$SCRATCH/tree"
+	go run ./cmd/tla-pki manifest list --name tla-relay --root "$SCRATCH/tree" --except /etc/tlagate/relay.yaml \
+		--owner root:root --package-version "$VERSION" --architecture "$ARCH" --number "$SOURCE_DATE_EPOCH" \
+		--made "$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" --out "$SCRATCH/list.json"
+	rm -f "$SCRATCH/tla-relay.p7m"
+	go run ./cmd/tla-pki manifest sign --in "$SCRATCH/list.json" --cert "$MANIFEST_CERT" --key "$MANIFEST_KEY" \
+		--out "$SCRATCH/tla-relay.p7m"
+	config=$SCRATCH/nfpm.yaml
+	# shellcheck disable=SC2016 # nfpm expands it
+	sed '/^contents:/a\  - {src: "${SCRATCH}/tla-relay.p7m", dst: /usr/share/tlagate/tla-relay.p7m, expand: true, file_info: {mode: 0644}}' \
+		deploy/relay/nfpm.yaml >"$config"
 }
 
 pages
@@ -35,10 +55,12 @@ umask 022
 for ARCH in "$@"; do
 	DIST=$dist/$ARCH
 	[ -x "$DIST/tla-relay" ] || { echo "deb: cannot package for $ARCH: there is no $DIST/tla-relay; make cross builds it" >&2; exit 1; }
-	package "$dist"
+	config=deploy/relay/nfpm.yaml
+	[ -z "${MANIFEST_KEY:-}" ] || manifest
+	package "$dist" "$config"
 	[ "${REPRODUCE:-}" = 1 ] || continue
 	mkdir -p "$SCRATCH/again"
-	package "$SCRATCH/again" >/dev/null
+	package "$SCRATCH/again" "$config" >/dev/null
 	for again in "$SCRATCH/again/"*_"$ARCH".deb; do
 		cmp "$again" "$dist/${again##*/}" || { echo "deb: ${again##*/} is another one when it is made again" >&2; exit 1; }
 	done

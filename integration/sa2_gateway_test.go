@@ -47,7 +47,7 @@ func TestSA2GatewayTrace(t *testing.T) {
 	require.NoError(t, b.GatewayProc.Stop())
 	events, _ := traced(t, file, 0)
 	kinds := kindsOf(events)
-	require.Equal(t, []string{"program.start", "config.loaded"}, kinds[:2])
+	require.Equal(t, []string{"host.baseline", "program.start", "config.loaded"}, kinds[:3])
 	require.Equal(t, "program.stop", kinds[len(kinds)-1])
 	out, err := b.Run("tla-gateway", "audit", "verify", "--file", file)
 	require.NoError(t, err, out)

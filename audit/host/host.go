@@ -1,6 +1,7 @@
-// Package host compares the machine with what it was at the last start of the
-// program (annex code EL1): kernel, OS release, the program's own file, installed
-// packages. Each difference is an event of the audit trace. It executes nothing.
+// Package host compares the machine with what it was the last time (annex codes
+// EL1, DL3), at a program's start and while it runs: kernel, OS release, image,
+// the program's own file, installed packages. Each difference is an event of the
+// audit trace. It executes nothing.
 //
 // What it saw is in a small file beside the trace. Anybody who may write that
 // file can hide a change, like anybody who may write the trace: docs/audit.md
@@ -22,30 +23,44 @@ type Config struct {
 	Log     *audit.Log // gets the events
 	Root    string     // where /etc, /proc and /var are; "" = /
 	Program string     // our own file; "" = /proc/self/exe: the file that runs, even if another now has its name
+	Again   bool       // this run has compared before: below
+	Covered bool       // signed manifests list files of this machine, in place of packages that cannot be known
 }
 
 // Compare looks at the machine, records each difference from the last time, and saves what it saw. The first time it
-// records a baseline. An error of the trace leaves the saved state as it was, so that the next start records the
-// differences again.
+// records a baseline. An error of the trace leaves the saved state as it was, so that the next comparison records the
+// differences again. What cannot change while the program runs (kernel, image, its own file) is not looked at Again;
+// that the packages are unknown is then recorded if it is news.
 func Compare(cfg Config) error {
-	now, err := look(cfg.Root, cfg.Program)
-	if err != nil {
-		return fmt.Errorf("cannot look at this machine: %w", err)
-	}
 	last, why, err := load(cfg.State)
 	if err != nil {
 		return fmt.Errorf("cannot compare this machine with the last start: %w", err)
 	}
-	events := baseline(now, why)
-	if last != nil {
-		events = differences(last, now)
+	now, err := cfg.look(last)
+	if err != nil {
+		return fmt.Errorf("cannot look at this machine: %w", err)
 	}
-	for _, e := range events {
+	if cfg.Covered {
+		now.Unknown = ""
+	}
+	for _, e := range cfg.events(last, now, why) {
 		if err := cfg.Log.Record(e.kind, e.attrs...); err != nil {
 			return err
 		}
 	}
 	return now.save(cfg.State)
+}
+
+// events returns what is recorded of a machine that was last, or nil because of why.
+func (c Config) events(last, now *seen, why string) []event {
+	list := baseline(now, why)
+	if last != nil {
+		list = differences(last, now)
+	}
+	if now.Unknown != "" && !(c.Again && last != nil && last.Unknown == now.Unknown) {
+		list = append(list, event{audit.HostPackagesUnknown, []audit.Attr{audit.Reason(now.Unknown)}})
+	}
+	return list
 }
 
 type event struct {
@@ -55,19 +70,10 @@ type event struct {
 
 // baseline returns what the first start records; why says what became of a state that was lost.
 func baseline(now *seen, why string) []event {
-	list := []event{{audit.HostBaseline, []audit.Attr{
+	return []event{{audit.HostBaseline, []audit.Attr{
 		audit.To(now.Kernel + "; " + now.OS), audit.Digest(now.program()),
 		audit.Count(len(now.Packages)), audit.Reason(why),
 	}}}
-	return append(list, unknownPackages(now)...)
-}
-
-// unknownPackages returns the event, recorded at every start, that the packages are unknown.
-func unknownPackages(now *seen) []event {
-	if now.Unknown == "" {
-		return nil
-	}
-	return []event{{audit.HostPackagesUnknown, []audit.Attr{audit.Reason(now.Unknown)}}}
 }
 
 func differences(last, now *seen) []event {
@@ -78,20 +84,20 @@ func differences(last, now *seen) []event {
 	}{
 		{audit.HostKernelChanged, last.Kernel, now.Kernel},
 		{audit.HostOSChanged, last.OS, now.OS},
+		{audit.HostImageChanged, last.Image, now.Image},
 		{audit.HostProgramChanged, last.Program, now.Program},
 	} {
-		if c.old != c.to {
+		if c.old != c.to && c.old != "" { // an image: the last state may be older than that word
 			list = append(list, event{c.kind, []audit.Attr{audit.From(c.old), audit.To(c.to)}})
 		}
 	}
-	list = append(list, packageChanges(last, now)...)
-	return append(list, unknownPackages(now)...)
+	return append(list, packageChanges(last, now)...)
 }
 
-// packageChanges compares two lists of packages. If the list is unknown now, that is not a thousand removals: the last
-// known list stays the one to compare with.
+// packageChanges compares two lists of packages. If there is none now, that is not a thousand removals: the last known
+// list stays the one to compare with.
 func packageChanges(last, now *seen) []event {
-	if now.Unknown != "" {
+	if now.Packages == nil {
 		now.Packages = last.Packages
 		return nil
 	}

@@ -140,10 +140,10 @@ func TestEL1HostPackagesUnknown(t *testing.T) {
 	status := filepath.Join(m.root, "var/lib/dpkg/status")
 	require.NoError(t, os.Remove(status))
 	for range 2 {
-		require.Equal(t, []string{"host.packages.unknown reason=there is no dpkg here"}, m.start())
+		require.Equal(t, []string{"host.packages.unknown reason=there is no dpkg here, nor opkg"}, m.start())
 	}
 	require.NoError(t, os.Mkdir(status, 0o700))
-	require.Equal(t, []string{"host.packages.unknown reason=dpkg's list cannot be read"}, m.start())
+	require.Equal(t, []string{"host.packages.unknown reason=the list of packages cannot be read"}, m.start())
 	require.NoError(t, os.Remove(status))
 	m.packages("libc6 amd64 2.36-9", "curl amd64 7.88-1")
 	require.Equal(t, []string{"host.packages.removed count=1 names=curl:i386 7.88-1"}, m.start())
@@ -157,6 +157,58 @@ func TestEL1HostPackagesKnownLate(t *testing.T) {
 	m.packages("libc6 amd64 2.36-9")
 	require.Equal(t, []string{"host.baseline count=1 reason=the packages can be read for the first time"}, m.start())
 	require.Empty(t, m.start())
+}
+
+// TestEL1HostWithoutDpkg: opkg's list is read in its place; packages of an image that dm-verity verifies are known by
+// its root hash, and manifests stand in for them.
+func TestEL1HostWithoutDpkg(t *testing.T) {
+	bare := func(t *testing.T) *machine {
+		m := newMachine(t)
+		require.NoError(t, os.Remove(filepath.Join(m.root, "var/lib/dpkg/status")))
+		return m
+	}
+	hash := strings.Repeat("0123456789abcdef", 4)
+	t.Run("opkg", func(t *testing.T) {
+		m := bare(t)
+		m.write("usr/lib/opkg/status", "Package: busybox\nVersion: 1.36-r0\nStatus: install user installed\n"+
+			"Architecture: cortexa7\n")
+		require.Contains(t, m.start()[0], "count=1 ")
+		m.write("usr/lib/opkg/status", "Package: busybox\nVersion: 1.37-r0\nStatus: install user installed\n"+
+			"Architecture: cortexa7\n")
+		require.Equal(t, []string{"host.packages.updated count=1 names=busybox:cortexa7 1.36-r0 > 1.37-r0"}, m.start())
+	})
+	for name, line := range map[string]string{
+		"roothash": "root=/dev/mapper/root roothash=%s ro\n",
+		"dm-mod":   `dm-mod.create="vroot,,,ro,0 97 verity 1 /dev/sda1 /dev/sda2 4096 4096 12 1 sha256 %s aa"` + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := bare(t)
+			m.write("proc/cmdline", fmt.Sprintf(line, hash))
+			m.write("etc/os-release", "PRETTY_NAME=TLA\nVERSION_ID=1\nIMAGE_ID=tla\nBUILD_ID=7\n")
+			require.Len(t, m.start(), 1, "packages are not unknown")
+			require.Empty(t, m.start())
+			other := strings.Repeat("f", 64)
+			m.write("proc/cmdline", fmt.Sprintf(line, other))
+			require.Equal(t, []string{"host.image.changed from=tla 7 " + hash + " to=tla 7 " + other}, m.start())
+		})
+	}
+	t.Run("manifests", func(t *testing.T) {
+		m := bare(t)
+		m.cfg.Covered = true
+		require.Len(t, m.start(), 1, "packages are not unknown")
+	})
+}
+
+// TestEL1HostWhileItRuns: what is unknown is recorded at each start, and while the program runs when it is news.
+func TestEL1HostWhileItRuns(t *testing.T) {
+	m := newMachine(t)
+	m.start()
+	m.cfg.Again = true
+	require.NoError(t, os.Remove(filepath.Join(m.root, "var/lib/dpkg/status")))
+	require.Equal(t, []string{"host.packages.unknown reason=there is no dpkg here, nor opkg"}, m.start())
+	require.Empty(t, m.start())
+	m.cfg.Again = false
+	require.Len(t, m.start(), 1)
 }
 
 func TestEL1HostStateLost(t *testing.T) {

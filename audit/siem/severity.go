@@ -13,7 +13,7 @@ const (
 
 // severities has the kinds that are more, or less, than normal but significant (notice).
 var severities = map[audit.Kind]int{
-	audit.SealBroken: critical, audit.HeadRefused: critical,
+	audit.SealBroken: critical, audit.HeadRefused: critical, audit.IntegrityDiffers: critical,
 
 	audit.KeyFailed: failure, audit.RenewalFailed: failure, audit.BundleRefused: failure, audit.AuditGap: failure,
 	audit.HeadLate: failure, audit.CloneSuspected: failure,

@@ -10,6 +10,7 @@ import (
 	"tlagate/est"
 	"tlagate/gateway"
 	"tlagate/heads"
+	"tlagate/integrity"
 	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
@@ -26,5 +27,5 @@ func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
 		consent.Algorithms(), proof.Algorithms(), ticket.Algorithms(), gateway.Algorithms(), bundle.Algorithms(),
 		est.Algorithms(), heads.Algorithms(), audit.Algorithms(), export.Algorithms(), persons.Algorithms(),
-		host.Algorithms(), incident.Algorithms())
+		host.Algorithms(), integrity.Algorithms(), incident.Algorithms())
 }

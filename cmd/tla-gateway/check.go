@@ -11,6 +11,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/fips"
+	"tlagate/cmd/internal/intact"
 	"tlagate/cmd/internal/room"
 	"tlagate/cmd/internal/trail"
 	"tlagate/est"
@@ -46,6 +47,7 @@ func (s *checkCmd) Run(app *cli.App) error {
 	r.coverage(store, keys)
 	r.users(c, store)
 	r.trace(c)
+	r.integrity(c, s.Config)
 	r.siem(c)
 	r.api(app.Context, c)
 	return r.conclude()
@@ -125,6 +127,16 @@ func (r *report) trace(c config) {
 	if held := trail.Held(string(c.Audit.File)); held != "" {
 		r.warning("nothing of the audit trace is purged until `tla-gateway audit release`: it is held %s", held)
 	}
+}
+
+// integrity says whether the machine is as its manifests say.
+func (r *report) integrity(c config, file string) {
+	text, err := intact.Summary(c.Integrity, file, c.Trust, string(c.Audit.File))
+	if err != nil {
+		r.problem(err)
+		return
+	}
+	r.line("integrity", "%s", cmp.Or(text, "not compared: no manifests are named under integrity"))
 }
 
 // crypto says what links take, and whether this program can be in the mode of Go that it takes.

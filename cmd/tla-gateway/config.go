@@ -6,6 +6,8 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
+	"tlagate/cmd/internal/intact"
+	"tlagate/cmd/internal/trail"
 	"tlagate/gateway"
 	"tlagate/gateway/fleet"
 	"tlagate/metrics"
@@ -45,6 +47,8 @@ type config struct {
 	RequireVersion bool              `yaml:"require_version"` // refuse devices that report none
 	Clones         string            `yaml:"clones"`          // tell or refuse; "" = tell
 
+	Integrity intact.Section `yaml:"integrity"`
+
 	cli.Crypto `yaml:",inline"`
 }
 
@@ -63,6 +67,15 @@ func (p configFlag) AuditFile() (string, error) {
 func (p configFlag) AuditTrace() (cli.Trace, error) {
 	c, _, err := load(p.Config)
 	return c.Audit, err
+}
+
+// machine returns what is compared of the machine.
+func (c config) machine(file string) trail.Machine { return trail.Compared(file, c.Integrity, c.Trust) }
+
+// Integrity returns what is compared with manifests.
+func (p configFlag) Integrity() (intact.Section, string, cli.Trust, string, error) {
+	c, _, err := load(p.Config)
+	return c.Integrity, p.Config, c.Trust, string(c.Audit.File), err
 }
 
 // BecomeOwner makes the program run as the owner of what the gateway writes.
@@ -90,7 +103,8 @@ func load(file string) (config, []gateway.Rule, error) {
 		rules, err = c.rules()
 		return errors.Join(cli.CheckListen("listen", c.Listen), c.checkBalancers(), c.checkMetrics(), err,
 			c.Limits.check(), c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.SIEM.check(c.Audit.File),
-			c.API.check(), c.CheckCrypto(), c.checkFleet(), c.checkUsers(rules))
+			c.API.check(), c.CheckCrypto(), c.checkFleet(), c.checkUsers(rules),
+			c.Integrity.Check(c.Trust, c.Audit.File))
 	})
 	return c, rules, err
 }

@@ -5,6 +5,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/intact"
 	"tlagate/cmd/internal/trail"
 )
 
@@ -34,6 +35,8 @@ type grammar struct {
 	PersonKey personKeyCmd `cmd:"" help:"The key by which persons are marked in the audit trace: make, take over, look."`
 
 	Incident incidentCmd `cmd:"" help:"Tell what happened under an incident number: what the user saw, what each side recorded, what to do."`
+
+	Integrity intact.Command[configFlag] `cmd:"" help:"Compare this machine with its signed manifests, line by line (DL3)."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }

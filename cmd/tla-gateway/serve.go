@@ -15,6 +15,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
 	"tlagate/gateway"
+	"tlagate/metrics"
 	"tlagate/pki"
 	"tlagate/pki/trust"
 )
@@ -37,7 +38,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return trace.During(trail.NotCompared, func() error { return s.serve(app, trace, c, rules) })
+	return trace.During(c.machine(s.Config), func() error { return s.serve(app, trace, c, rules) })
 }
 
 func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gateway.Rule) error {
@@ -114,7 +115,7 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 		return err
 	}
 	serveMetrics, err := c.serveMetrics(app.Log, readiness{g, store, keys, trace.Log}.unready,
-		append(append(sender.collectors(), operators.collectors()...), g)...)
+		append(append(sender.collectors(), operators.collectors()...), g, metrics.NewIntegrity(trace.Integrity))...)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/intact"
 	"tlagate/ocsp"
 )
 
@@ -37,6 +38,10 @@ func (s *checkCmd) Run(app *cli.App) error {
 		if !r.told[f.Name] {
 			r.line(f.Name, f.Detail, f.Err)
 		}
+	}
+	if c.Integrity.Configured() && err == nil {
+		text, err := intact.Summary(c.Integrity, s.Config, cli.Trust{}, string(c.Audit))
+		r.line("integrity", text, err)
 	}
 	warnOfKey(app, string(c.Database))
 	if r.unusable {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/intact"
+	"tlagate/cmd/internal/trail"
 	"tlagate/metrics"
 	"tlagate/ocsp"
 	"tlagate/pki"
@@ -25,6 +27,8 @@ type config struct {
 	Patience time.Duration `yaml:"patience"`
 	Limits   limits        `yaml:"limits"`
 	Audit    cli.Path      `yaml:"audit"`
+
+	Integrity intact.Section `yaml:"integrity"`
 }
 
 type limits struct {
@@ -49,9 +53,20 @@ func load(file string) (config, error) {
 	var c config
 	err := cli.LoadYAML(file, &c, func() error {
 		return errors.Join(cli.CheckListen("listen", c.Listen), c.missing(),
-			c.checkMetrics())
+			c.checkMetrics(), c.Integrity.Check(cli.Trust{}, c.Audit))
 	})
 	return c, err
+}
+
+// machine returns what is compared of the machine.
+func (c config) machine(file string) trail.Machine {
+	return trail.Compared(file, c.Integrity, cli.Trust{})
+}
+
+// Integrity returns what is compared with manifests.
+func (p configFlag) Integrity() (intact.Section, string, cli.Trust, string, error) {
+	c, err := load(p.Config)
+	return c.Integrity, p.Config, cli.Trust{}, string(c.Audit), err
 }
 
 // missing names the lines that must all be there.

@@ -5,6 +5,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/intact"
 	"tlagate/cmd/internal/trail"
 )
 
@@ -14,6 +15,8 @@ type grammar struct {
 	Flows flowsCmd `cmd:"" help:"List every network flow that the configuration needs, or make a packet filter of them."`
 
 	Audit trail.Command[configFlag] `cmd:"" help:"Verify or show the audit trace."`
+
+	Integrity intact.Command[configFlag] `cmd:"" help:"Compare this machine with its signed manifests, line by line (DL3)."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }

@@ -134,7 +134,8 @@ func TestC2SA2RevokeWithTheRealPrograms(t *testing.T) {
 	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, p.Wait(), p.log.String())
 	require.Contains(t, p.log.String(), "msg=stopped")
-	s.traced("program.start", "config.loaded", "key.loaded", "certificate.loaded", "source.changed", "key.replaced",
+	s.traced("host.baseline", "program.start", "config.loaded", "key.loaded", "certificate.loaded", "source.changed",
+		"key.replaced",
 		"certificate.changed", "responder.counted", "program.stop")
 }
 

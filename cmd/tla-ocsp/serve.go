@@ -5,6 +5,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
+	"tlagate/metrics"
 	"tlagate/ocsp"
 )
 
@@ -23,7 +24,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return trace.During(trail.NotCompared, func() error {
+	return trace.During(c.machine(s.Config), func() error {
 		if _, err := trace.Configuration(s.Config); err != nil {
 			return err
 		}
@@ -51,7 +52,7 @@ func (c config) serve(app *cli.App, trace *trail.Trail) error {
 		r.Close()
 		return err
 	}
-	stopMetrics, err := c.serveMetrics(app, r)
+	stopMetrics, err := c.serveMetrics(app, r.Unready, r, metrics.NewIntegrity(trace.Integrity))
 	if err != nil {
 		r.Close()
 		l.Close()

@@ -8,6 +8,7 @@ import (
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
+	"tlagate/integrity"
 	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
@@ -25,5 +26,6 @@ func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
 		consent.Algorithms(), proof.Algorithms(), ticket.Algorithms(), session.Algorithms(), bundle.Algorithms(),
 		est.Algorithms(), audit.Algorithms(), export.Algorithms(), persons.Algorithms(), host.Algorithms(),
+		integrity.Algorithms(),
 		incident.Algorithms())
 }

@@ -12,7 +12,9 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
+	"tlagate/cmd/internal/intact"
 	"tlagate/cmd/internal/seal"
+	"tlagate/cmd/internal/trail"
 	"tlagate/internal/address"
 	"tlagate/pdt"
 	"tlagate/pki"
@@ -40,6 +42,8 @@ type config struct {
 	cli.Hybrid    `yaml:",inline"`
 	cli.ReadAhead `yaml:",inline"`
 	seal.Seal     `yaml:",inline"`
+
+	Integrity intact.Section `yaml:"integrity"`
 }
 
 type access struct {
@@ -63,7 +67,7 @@ func (p configFlag) load() (config, error) {
 		c.Status = cmp.Or(c.Status, cli.Path(defaultStatus()))
 		c.Driver = c.Driver.withDefaults(c.Status)
 		return errors.Join(c.CheckProxy(), c.CheckHybrid(), c.CheckReadAhead(), c.CheckCrypto(), c.check(),
-			c.checkSeal())
+			c.checkSeal(), c.Integrity.Check(c.Trust, c.Audit))
 	})
 	return c, err
 }
@@ -72,6 +76,15 @@ func (p configFlag) load() (config, error) {
 func (p configFlag) AuditFile() (string, error) {
 	c, err := p.load()
 	return string(c.Audit), err
+}
+
+// machine returns what is compared of the machine.
+func (c config) machine(file string) trail.Machine { return trail.Compared(file, c.Integrity, c.Trust) }
+
+// Integrity returns what is compared with manifests.
+func (p configFlag) Integrity() (intact.Section, string, cli.Trust, string, error) {
+	c, err := p.load()
+	return c.Integrity, p.Config, c.Trust, string(c.Audit), err
 }
 
 func defaultStatus() string {

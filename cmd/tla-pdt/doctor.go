@@ -6,6 +6,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/doctor"
+	"tlagate/cmd/internal/intact"
 	"tlagate/pdt"
 )
 
@@ -28,6 +29,9 @@ func (c *doctorCmd) Run(app *cli.App) error {
 	checks = append(append(checks, driver.Checks()...), here.Memory()...)
 	if cli.Usable(err) {
 		checks = append(append(checks, d.Checks()...), cfg.usersCheck(d), doctor.Disk(string(cfg.Audit)))
+		checks = append(checks, doctor.Integrity(cfg.Integrity.Configured(), func() (string, error) {
+			return intact.Summary(cfg.Integrity, c.Config, cfg.Trust, string(cfg.Audit))
+		})...)
 		if !c.Offline {
 			for _, g := range cfg.dialled(d) {
 				checks = append(checks, d.Gateway(g, cfg.Dial))

@@ -6,6 +6,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/intact"
 	"tlagate/cmd/internal/trail"
 )
 
@@ -21,6 +22,8 @@ type grammar struct {
 	Erase   eraseCmd   `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 
 	Audit trail.Command[configFlag] `cmd:"" help:"Verify, show, search or export the audit trace."`
+
+	Integrity intact.Command[configFlag] `cmd:"" help:"Compare this machine with its signed manifests, line by line (DL3)."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }

@@ -35,7 +35,7 @@ func (c *runCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return trace.During(trail.NotCompared, func() error {
+	return trace.During(cfg.machine(c.Config), func() error {
 		d, err := open(cfg, trace, app.Log)
 		if err != nil {
 			return err

@@ -11,9 +11,11 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
 	"tlagate/heads"
+	"tlagate/integrity"
 	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
+	"tlagate/session/incident"
 )
 
 type algorithmsCmd struct{ cli.AlgorithmsCmd }
@@ -23,5 +25,6 @@ func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
 		ca.Algorithms(),
 		server.Algorithms(), backup.Algorithms(), bundle.Algorithms(), est.Algorithms(), heads.Algorithms(),
-		audit.Algorithms(), export.Algorithms(), host.Algorithms())
+		audit.Algorithms(), export.Algorithms(), host.Algorithms(), integrity.Algorithms(),
+		incident.Algorithms())
 }

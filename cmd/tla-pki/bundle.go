@@ -257,29 +257,23 @@ func (c *bundleShowCmd) Run(app *cli.App) error {
 		return err
 	}
 	if !c.JSON {
-		printSigner(app.Stdout, b)
+		printSigner(app.Stdout, b.Chain[0], "bundle")
 	}
 	return json.MarshalWrite(app.Stdout, b.Content, jsontext.WithIndent("  "))
 }
 
-func printSigner(w io.Writer, b *bundle.Bundle) {
-	signer := b.Chain[0]
+func printSigner(w io.Writer, signer *x509.Certificate, of string) {
 	id, _ := pki.IdentityOf(signer)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "signer\t%s (not verified: tla-pki bundle verify)\nserial\t%x\nissuer\t%s\nuntil\t%s\n", id,
+	fmt.Fprintf(table, "signer\t%s (not verified: tla-pki %s verify)\nserial\t%x\nissuer\t%s\nuntil\t%s\n", id, of,
 		signer.SerialNumber, signer.Issuer, stamp.Second(signer.NotAfter))
 	table.Flush()
 }
 
-// bundleVerifyCmd has the options of verify that matter for a bundle.
 type bundleVerifyCmd struct {
-	Anchor       []string  `required:"" short:"a" placeholder:"FILE" sep:"none" help:"${bundle_anchor}"`
-	CRL          []string  `name:"crl" placeholder:"FILE" sep:"none" help:"${bundle_crl}"`
-	OCSP         []string  `name:"ocsp" placeholder:"FILE" sep:"none" help:"OCSP answers, DER; repeat for more."`
-	NoRevocation bool      `help:"Do not ask whether the signer is revoked."`
-	Device       string    `placeholder:"URN" help:"It must be for this device."`
-	At           time.Time `placeholder:"TIME" help:"Judge as at that time."`
-	File         string    `arg:"" help:"The bundle."`
+	signerOptions
+	Device string `placeholder:"URN" help:"It must be for this device."`
+	File   string `arg:"" help:"The bundle."`
 }
 
 func (c *bundleVerifyCmd) Run(app *cli.App) error {
@@ -302,21 +296,6 @@ func (c *bundleVerifyCmd) Run(app *cli.App) error {
 	return nil
 }
 
-func (c *bundleVerifyCmd) open() (*trust.Trust, error) {
-	cfg := trust.Config{NoRevocation: c.NoRevocation, Clock: c.now, Revocation: revocation.Config{CRLs: c.CRL}}
-	for _, file := range c.Anchor {
-		cfg.Anchors = append(cfg.Anchors, trust.AnchorFile{File: file, Practices: []string{"*"}})
-	}
-	return trust.Open(cfg)
-}
-
-func (c *bundleVerifyCmd) now() time.Time {
-	if c.At.IsZero() {
-		return time.Now()
-	}
-	return c.At
-}
-
 func (c *bundleVerifyCmd) judge(app *cli.App, trust *trust.Trust, b *bundle.Bundle) error {
 	lists, err := b.Lists()
 	if err != nil {
@@ -327,33 +306,62 @@ func (c *bundleVerifyCmd) judge(app *cli.App, trust *trust.Trust, b *bundle.Bund
 			app.Log.Warn("an ARL of the bundle does not pass", "error", err)
 		}
 	}
-	for _, file := range c.OCSP {
-		der, err := os.ReadFile(file)
-		if err != nil {
-			return cli.Usage("cannot read the OCSP answer: %w", err)
-		}
-		if err := trust.AddStatus(der); err != nil {
-			app.Log.Warn("an OCSP answer does not pass", "file", file, "error", err)
-		}
-	}
-	verdict, err := trust.Verify(b.Chain, bundle.Want)
-	explain(app.Stdout, verdict, false)
-	if err != nil {
+	if err := c.signer(app, trust, b.Chain, b.ValidUntil); err != nil {
 		return err
 	}
 	return c.checkContent(b)
 }
 
 func (c *bundleVerifyCmd) checkContent(b *bundle.Bundle) error {
-	if !b.ValidUntil.IsZero() && c.now().After(b.ValidUntil) {
-		return fmt.Errorf("it was valid until %s", stamp.Second(b.ValidUntil))
-	}
 	if c.Device == "" {
 		return nil
 	}
 	id, err := pki.ParseIdentity(c.Device)
 	if err == nil && !b.Covers(id) {
 		err = fmt.Errorf("it is for %s", b.For)
+	}
+	return err
+}
+
+// signerOptions has the options of verify that matter for who signed a bundle or a manifest.
+type signerOptions struct {
+	Anchor       []string  `required:"" short:"a" placeholder:"FILE" sep:"none" help:"${bundle_anchor}"`
+	CRL          []string  `name:"crl" placeholder:"FILE" sep:"none" help:"${bundle_crl}"`
+	OCSP         []string  `name:"ocsp" placeholder:"FILE" sep:"none" help:"OCSP answers, DER; repeat for more."`
+	NoRevocation bool      `help:"Do not ask whether the signer is revoked."`
+	At           time.Time `placeholder:"TIME" help:"Judge as at that time."`
+}
+
+func (o *signerOptions) open() (*trust.Trust, error) {
+	cfg := trust.Config{NoRevocation: o.NoRevocation, Clock: o.now, Revocation: revocation.Config{CRLs: o.CRL}}
+	for _, file := range o.Anchor {
+		cfg.Anchors = append(cfg.Anchors, trust.AnchorFile{File: file, Practices: []string{"*"}})
+	}
+	return trust.Open(cfg)
+}
+
+func (o *signerOptions) now() time.Time {
+	if o.At.IsZero() {
+		return time.Now()
+	}
+	return o.At
+}
+
+// signer explains why a signer is accepted or refused, for what is valid until then; zero: for ever.
+func (o *signerOptions) signer(app *cli.App, store *trust.Trust, chain []*x509.Certificate, until time.Time) error {
+	for _, file := range o.OCSP {
+		der, err := os.ReadFile(file)
+		if err != nil {
+			return cli.Usage("cannot read the OCSP answer: %w", err)
+		}
+		if err := store.AddStatus(der); err != nil {
+			app.Log.Warn("an OCSP answer does not pass", "file", file, "error", err)
+		}
+	}
+	verdict, err := store.Verify(chain, bundle.Want)
+	explain(app.Stdout, verdict, false)
+	if err == nil && !until.IsZero() && o.now().After(until) {
+		err = fmt.Errorf("it was valid until %s", stamp.Second(until))
 	}
 	return err
 }

@@ -59,6 +59,15 @@ var help = cli.HelpTexts{
 	"issue_new_key":  "Make the key here (labs: a device's key should be made on the device).",
 	"issue_out":      "Write PREFIX.crt (certificate and issuing CA) and, with --new-key, PREFIX.key.",
 	"heads_reason":   "Why its trace begins anew, for the CA's trace.",
+	"manifest_name":  "What it is of: of a package its name. Programs refuse another name in its place.",
+	"manifest_number": "Number, above that of the last manifest of this name; default: the time, in seconds since " +
+		"1970.",
+	"manifest_root": "Where the files are, as an unpacked package; without PATHS, all files below it are listed.",
+	"manifest_unit": "List everything that systemd may take of this unit, NAME.service: its file and all directories " +
+		"of drop-ins, those that are not there included; repeat for more.",
+	"manifest_except": "List this path as one whose content may change, such as a certificate that is renewed; " +
+		"repeat for more.",
+	"manifest_paths": "Files, and directories with exactly what is in them; a path that is not there must stay so.",
 	"main_heads": "Print the signed heads of a gateway's audit trace, for tla-gateway audit verify --heads, or " +
 		"forget them.",
 	"main_medium": "Try a medium before a ceremony counts on it, and say what it cannot do; exit 1 when keys must " +

@@ -10,6 +10,7 @@ import (
 
 	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/intact"
 	"tlagate/cmd/internal/owner"
 	"tlagate/cmd/internal/trail"
 	"tlagate/keys"
@@ -51,6 +52,9 @@ type grammar struct {
 	Trace   traceCmd   `cmd:"" help:"Print the CA's audit trace, as an officer with the role audit."`
 
 	Audit trail.Command[auditPlace] `cmd:"" help:"Verify, show, search or export the audit trace of the CA, DIR/audit.jsonl."`
+
+	Manifest  manifestCmd            `cmd:"" help:"List, sign, show and verify manifests, with which programs compare their machine."`
+	Integrity intact.Command[served] `cmd:"" help:"Compare this machine with the manifests of serve, line by line (DL3)."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }

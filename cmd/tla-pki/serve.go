@@ -11,6 +11,7 @@ import (
 	"tlagate/ca"
 	"tlagate/ca/server"
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/intact"
 	"tlagate/cmd/internal/trail"
 	"tlagate/keys"
 	"tlagate/pki/trust"
@@ -32,6 +33,8 @@ type serveConfig struct {
 	Officers officersAt   `yaml:"officers"`
 	Admins   []admin      `yaml:"admins"`
 	Limits   serveLimits  `yaml:"limits"`
+
+	Integrity intact.Section `yaml:"integrity"`
 
 	cli.Crypto `yaml:",inline"`
 }
@@ -64,11 +67,11 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err := authority.Unlock(); err != nil {
 		return err
 	}
-	trace, err := trail.Open(app, "tla-pki serve", cli.Path(ca.AuditFile(string(c.Dir))))
+	trace, err := trail.Open(app, "tla-pki serve", c.trace())
 	if err != nil {
 		return err
 	}
-	return trace.During(trail.NotCompared, func() error {
+	return trace.During(trail.Compared(s.Config, c.Integrity, c.Trust), func() error {
 		configured, err := trace.Configuration(s.Config)
 		if err != nil {
 			return err
@@ -77,9 +80,12 @@ func (s *serveCmd) Run(app *cli.App) error {
 	})
 }
 
+func (c *serveConfig) trace() cli.Path { return cli.Path(ca.AuditFile(string(c.Dir))) }
+
 // check reports all that is wrong with the file itself.
 func (c *serveConfig) check() error {
-	errs := []error{cli.CheckListen("listen", c.Listen), c.CheckCrypto(), c.checkOfficers()}
+	errs := []error{cli.CheckListen("listen", c.Listen), c.CheckCrypto(), c.checkOfficers(),
+		c.Integrity.Check(c.Trust, c.trace())}
 	if c.Dir == "" {
 		errs = append(errs, errors.New("dir is missing: name the CA's directory"))
 	}

@@ -7,6 +7,7 @@ import (
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
+	"tlagate/integrity"
 	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
@@ -23,5 +24,6 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
 		consent.Algorithms(), proof.Algorithms(), ticket.Algorithms(), session.Algorithms(), bundle.Algorithms(),
-		est.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(), incident.Algorithms())
+		est.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(), integrity.Algorithms(),
+		incident.Algorithms())
 }

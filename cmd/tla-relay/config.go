@@ -8,7 +8,9 @@ import (
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
+	"tlagate/cmd/internal/intact"
 	"tlagate/cmd/internal/seal"
+	"tlagate/cmd/internal/trail"
 	"tlagate/internal/address"
 	"tlagate/tla"
 )
@@ -40,6 +42,8 @@ type config struct {
 	cli.ReadAhead `yaml:",inline"`
 	seal.Seal     `yaml:",inline"`
 	Box           confinement `yaml:",inline"`
+
+	Integrity intact.Section `yaml:"integrity"`
 }
 
 // renewal names no PKI: a relay reaches the PKI through the gateway of its session, or not at all (C4).
@@ -66,6 +70,15 @@ func (w withConfig) AuditFile() (string, error) {
 	return string(c.Audit), err
 }
 
+// machine returns what is compared of the machine.
+func (c config) machine(file string) trail.Machine { return trail.Compared(file, c.Integrity, c.Trust) }
+
+// Integrity returns what is compared with manifests.
+func (w withConfig) Integrity() (intact.Section, string, cli.Trust, string, error) {
+	c, err := w.load()
+	return c.Integrity, w.Config, c.Trust, string(c.Audit), err
+}
+
 // withConfig says which configuration a command uses.
 type withConfig struct {
 	Config string `short:"c" default:"/etc/tlagate/relay.yaml" placeholder:"FILE" help:"Configuration file; /etc/tlagate/relay.yaml if not given."`
@@ -77,7 +90,8 @@ func (w withConfig) load() (config, error) {
 		return errors.Join(address.Servers("gateways", c.Gateways.Texts()), c.Control.finish(c.Sealed), c.CheckProxy(),
 			c.CheckHybrid(), c.CheckReadAhead(), c.CheckCrypto(), c.checkFiles(), c.checkChoice(),
 			enrol.Section{At: c.Renewal.At}.Check(), c.timers(tla.Settings{Absolute: c.Limits.Absolute,
-				Inactive: c.Limits.Inactive}).Check(), c.checkSeal(), c.checkSandbox())
+				Inactive: c.Limits.Inactive}).Check(), c.checkSeal(), c.checkSandbox(),
+			c.Integrity.Check(c.Trust, c.Audit))
 	})
 	if c.Control.Socket == "" {
 		c.Control.Socket = defaultSocket

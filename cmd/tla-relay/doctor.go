@@ -7,6 +7,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/doctor"
+	"tlagate/cmd/internal/intact"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
 )
@@ -39,6 +40,9 @@ func (c *doctorCmd) Run(app *cli.App) error {
 			Run: func(ctx context.Context) doctor.Finding { return cfg.Control.cards(ctx) }})
 		checks = append(checks, here.Users(cfg.Control.Group))
 		checks = append(checks, doctor.Disk(string(cfg.Audit)))
+		checks = append(checks, doctor.Integrity(cfg.Integrity.Configured(), func() (string, error) {
+			return intact.Summary(cfg.Integrity, c.Config, cfg.Trust, string(cfg.Audit))
+		})...)
 	}
 	checks = append(checks, here.NoNetwork())
 	return doctor.Report(app, checks, c.JSON)

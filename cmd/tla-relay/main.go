@@ -6,6 +6,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/intact"
 	"tlagate/cmd/internal/trail"
 )
 
@@ -27,6 +28,8 @@ type grammar struct {
 	Policy policyCmd `cmd:"" help:"Show the card policy, or say what becomes of a command."`
 
 	Audit trail.Command[withConfig] `cmd:"" help:"Verify, show, search or export the audit trace."`
+
+	Integrity intact.Command[withConfig] `cmd:"" help:"Compare this machine with its signed manifests, line by line (DL3)."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }

@@ -13,6 +13,7 @@ import (
 	"tlagate/cmd/internal/sandbox"
 	"tlagate/cmd/internal/seal"
 	"tlagate/cmd/internal/trail"
+	"tlagate/integrity"
 	"tlagate/pki/trust"
 	"tlagate/session/link"
 	"tlagate/tla"
@@ -40,7 +41,10 @@ func (c *runCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return trace.During(trail.Compared, func() error {
+	machine := cfg.machine(c.Config).OrElse(func(differs *integrity.Mismatch) error {
+		return refuse(app, cfg, trace, sealOf(differs))
+	})
+	return trace.During(machine, func() error {
 		d, err := open(app, cfg, trace)
 		if broken, ok := errors.AsType[*bundle.Broken](err); ok {
 			return refuse(app, cfg, trace, broken)
@@ -55,6 +59,16 @@ func (c *runCmd) Run(app *cli.App) error {
 		}
 		return d.serve(app)
 	})
+}
+
+// sealOf returns a machine that is not as its manifests say as a broken seal, which the user is told at each start.
+func sealOf(differs *integrity.Mismatch) *bundle.Broken {
+	first := differs.Differs[0]
+	reason := bundle.Altered
+	if known := bundle.Reason(first.Why); known.Known() {
+		reason = known
+	}
+	return &bundle.Broken{File: first.Path, Reason: reason, Detail: first.String(), Cause: differs}
 }
 
 type daemon struct {

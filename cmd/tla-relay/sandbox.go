@@ -10,7 +10,9 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"tlagate/audit/host"
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/intact"
 	"tlagate/cmd/internal/sandbox"
 	"tlagate/internal/address"
 	"tlagate/keys"
@@ -111,7 +113,7 @@ func (b *box) watched(trace func(tla.Event)) func(tla.Event) {
 func (c config) rules(gateways []string) sandbox.Rules {
 	r := sandbox.System()
 	read := cli.Texts(append(c.Trust.Reads(), c.Policy))
-	r.Read = append(r.Read, sandbox.Directories(append(read, c.secrets()...)...)...)
+	r.Read = append(r.Read, sandbox.Directories(append(append(read, c.secrets()...), compared(c.Integrity)...)...)...)
 	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
 		r.Read = append(r.Read, dir)
 	}
@@ -122,6 +124,15 @@ func (c config) rules(gateways []string) sandbox.Rules {
 	r.Devices = append(devices(c.Identity.Key), sandbox.Directories(string(c.StartKey.Device))...)
 	r.Connect = ports(c.ways(gateways))
 	return r
+}
+
+// compared returns what is read when the machine is compared.
+func compared(s intact.Section) []string {
+	files := append(s.Reads(), host.Files()...)
+	if self, err := os.Executable(); err == nil {
+		files = append(files, self)
+	}
+	return files
 }
 
 // ways returns what the relay connects to: the gateways, or the proxy that connects to them.

@@ -27,7 +27,7 @@ var (
 	// Trial is run on the machines of the trial, Setup on those of a real installation, each from its beginning.
 	Trial = []string{"README.md", "docs/trial.md"}
 	Setup = []string{
-		"docs/setup.md", "docs/crypto.md", "docs/metrics.md", "docs/audit.md", "docs/heads.md",
+		"docs/setup.md", "docs/crypto.md", "docs/metrics.md", "docs/audit.md", "docs/heads.md", "docs/integrity.md",
 		"docs/policy.md", "docs/keys.md",
 		"deploy/relay/examples/flows.conf", "deploy/relay/examples/key-press.conf", "deploy/relay/examples/tpm.conf",
 		"deploy/relay/examples/token.conf",

@@ -133,7 +133,7 @@ func TestSA2PurgedByTheGatewaysKey(t *testing.T) {
 // TestSA2WhatWaitsIsWrittenAtTheEnd: what waits at the end is written before the program ends.
 func TestSA2WhatWaitsIsWrittenAtTheEnd(t *testing.T) {
 	b := newBed(t)
-	require.NoError(t, b.trail.During(NotCompared, func() error {
+	require.NoError(t, b.trail.During(Machine{}, func() error {
 		for range 50 {
 			b.trail.Log.Later(audit.SessionEnded)
 		}

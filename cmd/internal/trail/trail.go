@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 
 	"tlagate/audit"
-	"tlagate/audit/host"
 	"tlagate/cmd/internal/cli"
+	"tlagate/integrity"
 )
 
 // Trail is the trace of a running program. Without a file it records nothing.
@@ -20,6 +20,7 @@ type Trail struct {
 	Log *audit.Log // nil without a file
 	app *cli.App
 
+	whole   *integrity.Watch         // nil: there are no manifests
 	rotated chan struct{}            // capacity 1
 	keys    atomic.Pointer[cli.Keys] // the first that were opened
 }
@@ -54,34 +55,42 @@ func (t *Trail) noteRotation() {
 // Rotated returns a channel for one reader, who is told when a file of the trace was full.
 func (t *Trail) Rotated() <-chan struct{} { return t.rotated }
 
-// Whether the machine is compared with its state at the last start (EL1: on a TLA).
-const (
-	NotCompared = false
-	Compared    = true
-)
+// Refused is the exit status of a program that does not start because the machine is not as its manifests say:
+// EX_CONFIG of sysexits. Its unit does not restart it (RestartPreventExitStatus=).
+const Refused = 78
 
-// During records the program's start, runs f, and records the end. If the start cannot be recorded, the program does
-// not start.
-func (t *Trail) During(compared bool, f func() error) error {
-	if err := t.start(compared); err != nil {
+// During records what has changed on the machine and the program's start, runs f, and records the end. If that cannot
+// be recorded, or the machine must not be as it is, the program does not start. While f runs, the machine is compared
+// again and again; f sees by the context of its App that it has to stop.
+func (t *Trail) During(m Machine, f func() error) error {
+	err := t.compare(m)
+	if differs, ok := errors.AsType[*integrity.Mismatch](err); ok {
+		if m.refused == nil {
+			return cli.ExitCode(Refused, err)
+		}
+		refused := m.refused
+		f, m, err = func() error { return refused(differs) }, Machine{}, nil
+	}
+	if err != nil {
 		return err
 	}
+	if err := t.Log.Record(audit.ProgramStart, audit.Version(cli.Running())); err != nil {
+		return err
+	}
+	return t.run(m, f)
+}
+
+func (t *Trail) run(m Machine, f func() error) error {
+	end := t.watch(m)
 	err := f()
 	if t.app.Context.Err() != nil && errors.Is(err, context.Canceled) {
 		err = nil // told to stop while it started
 	}
+	if differs := end(); differs != nil {
+		err = errors.Join(differs, err)
+	}
 	t.stop(err)
 	return err
-}
-
-// start records what has changed on the machine since the last start, then this one.
-func (t *Trail) start(compared bool) error {
-	if t.Log != nil && compared {
-		if err := host.Compare(host.Config{State: t.Log.File() + ".host", Log: t.Log}); err != nil {
-			return err
-		}
-	}
-	return t.Log.Record(audit.ProgramStart, audit.Version(cli.Running()))
 }
 
 // stop records the program's end, and what still waits to be written; if that fails, it says so in the log.

@@ -133,7 +133,7 @@ func TestEL1UnwritableTraceRefuses(t *testing.T) {
 	b.unwritable(true)
 	_, err := b.trail.Keys("client", b.id)
 	require.ErrorContains(t, err, "cannot record key.loaded")
-	err = b.trail.During(NotCompared, func() error { t.Error("it ran"); return nil })
+	err = b.trail.During(Machine{}, func() error { t.Error("it ran"); return nil })
 	require.ErrorContains(t, err, "cannot record program.start")
 	b.unwritable(false)
 	b.open()
@@ -163,8 +163,8 @@ func TestEL1UnwritableTraceRefuses(t *testing.T) {
 func TestEL1StartAndStop(t *testing.T) {
 	b := newBed(t)
 	failure := errors.New("secret 1234")
-	require.ErrorIs(t, b.trail.During(NotCompared, func() error { return failure }), failure)
-	require.NoError(t, b.trail.During(NotCompared, func() error { return nil }))
+	require.ErrorIs(t, b.trail.During(Machine{}, func() error { return failure }), failure)
+	require.NoError(t, b.trail.During(Machine{}, func() error { return nil }))
 	got := b.news()
 	require.Equal(t, []audit.Kind{audit.ProgramStart, audit.ProgramStop, audit.ProgramStart, audit.ProgramStop},
 		kindsOf(got))
@@ -185,7 +185,7 @@ func TestNoTrace(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, b.log.String(), "no audit trace is kept")
 	b.open()
-	require.NoError(t, b.trail.During(Compared, func() error { return nil }))
+	require.NoError(t, b.trail.During(Machine{}, func() error { return nil }))
 }
 
 // place is a program's way to its trace.
@@ -212,7 +212,7 @@ func run(args ...string) (code int, out, errs string) {
 
 func TestEL1Commands(t *testing.T) {
 	b := newBed(t)
-	require.NoError(t, b.trail.During(NotCompared, func() error { b.open(); return nil }))
+	require.NoError(t, b.trail.During(Machine{}, func() error { b.open(); return nil }))
 	code, out, errs := run("verify", "--config", b.trace)
 	require.Equal(t, []any{0, ""}, []any{code, errs})
 	require.Contains(t, out, "5 lines of 1 files are one chain, 1 to 5, from ")

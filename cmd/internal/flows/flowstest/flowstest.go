@@ -18,7 +18,8 @@ var addresses = []string{host + ":4077", "http://" + host + ":4077/x", host + "/
 
 // shared are the settings of sections that several programs have, and that name no address.
 var shared = []string{"cert", "key", "wrapping_key", "file", "practices", "intermediates", "deny_list", "arl", "state",
-	"denials", "answers", "identifier", "form", "profession", "policies", "crypto", "bundle", "socket", "group"}
+	"denials", "answers", "identifier", "form", "profession", "policies", "crypto", "bundle", "socket", "group",
+	"manifests", "anchors", "on_mismatch"}
 
 // Complete fails for each setting of the configuration C, of text, that shows in no flow when it names an address, and
 // is not among others: those that name none. So it does for one of others that shows, or is none of C.

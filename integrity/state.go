@@ -1,0 +1,59 @@
+package integrity
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"tlagate/internal/files"
+)
+
+// kept is what is kept from one comparison to the next, over restarts.
+type kept struct {
+	Manifests map[string]accepted   `json:"manifests"` // by their file
+	Differs   map[string]Difference `json:"differs"`   // by path: recorded, and not yet as it should be
+}
+
+// accepted is the last manifest that was taken from a file.
+type accepted struct {
+	Name    string    `json:"name"`
+	Number  uint64    `json:"number"`
+	Digest  string    `json:"digest"`  // of the file
+	Content string    `json:"content"` // of what is signed
+	At      time.Time `json:"at"`      // its signer was judged then
+}
+
+// maxState is the most that is read of the state, in octets.
+const maxState = 16 << 20
+
+// load reads the state. why says what became of one that was lost; "" = nothing.
+func load(name string) (k *kept, why string, err error) {
+	k = new(kept)
+	_, err = files.Load(name, maxState, func(raw []byte) error { return files.DecodeJSON(raw, k) })
+	if errors.As(err, new(*files.Damaged)) {
+		k, why, err = new(kept), "what was kept of the last comparison cannot be read", nil
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("cannot compare this machine with its manifests: %w", err)
+	}
+	if k.Manifests == nil {
+		k.Manifests = map[string]accepted{}
+	}
+	if k.Differs == nil {
+		k.Differs = map[string]Difference{}
+	}
+	return k, why, nil
+}
+
+// save replaces the state, all of it or none.
+func (k *kept) save(name string) error {
+	raw, err := json.Marshal(k)
+	if err == nil {
+		err = files.Replace(name, raw, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot keep what this machine's manifests are: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+package integrity_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integrity"
+)
+
+// patience is for what must happen, on however slow a machine.
+const patience = 2 * time.Minute
+
+// TestDL3WhileItRuns: a change while the program runs is found, recorded once, and so is that it was mended.
+func TestDL3WhileItRuns(t *testing.T) {
+	b := newBed(t)
+	w := b.watch(time.Millisecond)
+	require.Zero(t, w.State())
+	require.NoError(t, w.Start())
+	require.Positive(t, w.State().Files)
+	ctx, stop := context.WithCancel(t.Context())
+	told, ended := make(chan *integrity.Mismatch, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.Run(ctx, func(m *integrity.Mismatch) {
+			select {
+			case told <- m:
+			default:
+			}
+		})
+	}()
+	b.write(unit, "[service]\n")
+	require.Equal(t, unit, (<-told).Differs[0].Path)
+	require.Eventually(t, func() bool { return w.State().Differs == 1 }, patience, time.Millisecond)
+	b.write(unit, "[Service]\n")
+	require.Eventually(t, func() bool { return w.State().Differs == 0 }, patience, time.Millisecond)
+	stop()
+	<-ended
+	lines := b.news()
+	require.Len(t, lines, 4)
+	require.Contains(t, lines[2], "integrity.differs file="+unit+" reason=changed")
+	require.Equal(t, "integrity.restored count=1 names="+unit, lines[3])
+}
