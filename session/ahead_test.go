@@ -31,6 +31,7 @@ type readCard struct {
 	mute   bool // its reader cannot execute predictions
 	wasted []string
 	most   int // octets that a response is said to have
+	missed int // how often it was told of commands that it is not told
 }
 
 func newReadCard() *readCard { return &readCard{last: -1, given: -1} }
@@ -112,6 +113,10 @@ func (p *readPredictor) Wasted(apdu, response []byte) {
 func (p *readPredictor) Drop()  { p.last = p.given }
 func (p *readPredictor) Lose()  { p.given, p.last = -1, -1 }
 func (p *readPredictor) Reset() { p.Lose() }
+func (p *readPredictor) Missed() {
+	p.missed++
+	p.Lose()
+}
 
 // log returns what the card executed.
 func (c *readCard) log() []string {

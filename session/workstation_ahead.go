@@ -18,6 +18,21 @@ func (w *Workstation) beginAhead(window int) {
 	}
 }
 
+// Window returns how many promises may be at hand in a slot, as both ends agree; 0 = no read-ahead.
+func (w *Workstation) Window() int { return w.window }
+
+// Ahead returns how many promises came, in all slots, and what became of them.
+func (w *Workstation) Ahead() (sum ahead.Counts) {
+	for _, ws := range w.slots {
+		ws.mu.Lock()
+		if ws.desk != nil {
+			sum = sum.Plus(ws.desk.Count())
+		}
+		ws.mu.Unlock()
+	}
+	return sum
+}
+
 // beginAhead begins an exchange with a command that a promise answers, or else with what asks for it. The caller holds
 // ws.mu.
 func (ws *workstationSlot) beginAhead(t frameType, epoch uint32, body []byte) {

@@ -13,7 +13,7 @@ import (
 func promised(t require.TestingT, p *Promiser, n byte) byte {
 	for p.May(0) {
 		p.Begin(read(n))
-		_, fate := p.End([]byte{n, 0x90, 0})
+		_, fate := p.End([]byte{n, 0x90, 0}, time.Time{})
 		require.Equal(t, Promised, fate)
 		n++
 	}
@@ -80,13 +80,13 @@ func TestMisses(t *testing.T) {
 func TestRests(t *testing.T) {
 	p := NewPromiser(8)
 	p.Begin(read(0))
-	_, fate := p.End(nil)
+	_, fate := p.End(nil, time.Time{})
 	require.Equal(t, Dropped, fate)
 	require.False(t, p.May(0))
 	p.Asked(0, read(0))
 	require.True(t, p.May(0))
 	p.Begin(read(1))
-	_, fate = p.End(make([]byte, MaxOctets))
+	_, fate = p.End(make([]byte, MaxOctets), time.Time{})
 	require.Equal(t, Dropped, fate)
 	require.False(t, p.May(0))
 }
@@ -106,10 +106,10 @@ func TestRoom(t *testing.T) {
 	require.True(t, p.May(MaxOctets))
 	require.False(t, p.May(MaxOctets+1))
 	p.Begin(read(0))
-	p.End(make([]byte, 99))
+	p.End(make([]byte, 99), time.Time{})
 	require.False(t, p.May(MaxOctets-100))
 	p.Begin(read(1))
-	p.End(nil)
+	p.End(nil, time.Time{})
 	require.Zero(t, p.Count().Dropped)
 }
 
@@ -142,7 +142,7 @@ func TestBounds(t *testing.T) {
 			response := make([]byte, rapid.SampledFrom([]int{2, 100, 2000, 20000}).Draw(t, "octets"))
 			if p.May(0) {
 				p.Begin(read(byte(number)))
-				p.End(response)
+				p.End(response, time.Time{})
 			} else if rapid.Bool().Draw(t, "take") && p.open.len() > 0 {
 				p.Taken(p.open.list[0].number)
 			} else {
