@@ -347,6 +347,7 @@ func TestAheadIsLostWithItsLink(t *testing.T) {
 	require.Equal(t, []string{"command 0", "ahead 1", "ahead 2", "command -1", "command 3"}, card.log()[:5])
 	require.EqualValues(t, 5, l.commands.Load(), "the lost takes, too (SA4)")
 	require.EqualValues(t, 2, l.taken.Load())
+	require.Equal(t, 1, card.missed, "the predictor learns of them")
 }
 
 // TestSA4LostTakesAreBounded: whatever number a PdT goes on from, no more commands count than there were promises.

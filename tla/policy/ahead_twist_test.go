@@ -16,6 +16,7 @@ import (
 type twist struct {
 	card func(*modelCard)                            // what the card does otherwise, at hand, too
 	more []policy.File                               // listed
+	play []step                                      // that shows it; nil = any may
 	with func(*policy.Guard, *modelCard) *twistGuard // what the guard of the card far away does
 }
 
@@ -40,6 +41,7 @@ type twistGuard struct {
 	*policy.Guard
 	ahead, transmit func(apdu []byte) ([]byte, error)
 	gave            func(apdu, response []byte) (next []byte) // what to predict next; nil = as ever
+	deaf            bool                                      // it is not told of promises that were taken and whose takes were lost
 	predictor       *twistPredictor
 }
 
@@ -59,7 +61,7 @@ func (g *twistGuard) Transmit(apdu []byte) ([]byte, error) {
 
 func (g *twistGuard) Predictor() session.Predictor {
 	if g.predictor == nil {
-		g.predictor = &twistPredictor{Predictor: g.Guard.Predictor(), gave: g.gave}
+		g.predictor = &twistPredictor{Predictor: g.Guard.Predictor(), gave: g.gave, deaf: g.deaf}
 	}
 	return g.predictor
 }
@@ -68,6 +70,15 @@ type twistPredictor struct {
 	session.Predictor
 	gave func(apdu, response []byte) (next []byte)
 	next []byte
+	deaf bool
+}
+
+func (p *twistPredictor) Missed() {
+	if p.deaf {
+		p.Lose()
+		return
+	}
+	p.Predictor.Missed()
 }
 
 func (p *twistPredictor) Gave(apdu, response []byte) {
@@ -124,6 +135,9 @@ var twists = map[string]twist{
 			return got, err
 		}}
 	}},
+	"a lost take takes nothing": {play: lostTake, with: func(g *policy.Guard, c *modelCard) *twistGuard {
+		return &twistGuard{Guard: g, deaf: true}
+	}},
 	"a file is read while a response waits": {with: func(g *policy.Guard, c *modelCard) *twistGuard {
 		return &twistGuard{Guard: g, ahead: straight(g, c, 0xB0), gave: func(apdu, response []byte) []byte {
 			if apdu[1] == 0xA4 && len(response) == 2 && response[0] == 0x61 {
@@ -141,7 +155,7 @@ var twists = map[string]twist{
 		}}
 	}},
 	"numbers move the pointer, and the profile lists the file": {card: func(c *modelCard) { c.moves = true }},
-	"a file is listed that may not always be read": {more: []policy.File{{File: "D007", Read: 16}}},
+	"a file is listed that may not always be read":             {more: []policy.File{{File: "D007", Read: 16}}},
 	"any file is read": {with: func(g *policy.Guard, c *modelCard) *twistGuard {
 		return &twistGuard{Guard: g, ahead: straight(g, c, 0xB0), gave: func(apdu, response []byte) []byte {
 			if apdu[1] == 0xA4 && response[0] == 0x90 {
@@ -152,13 +166,22 @@ var twists = map[string]twist{
 	}},
 }
 
+// lostTake has a program fetch twice what waits, when the link is lost with the first, if that takes a promise.
+var lostTake = slices.Concat([]step{{do: "command", apdu: octets("00A4000002D002")}},
+	slices.Repeat([]step{{do: "command", apdu: octets("00CA010006"), slot: 1}}, 5), []step{{do: "cut", way: 1}},
+	slices.Repeat([]step{{do: "command", apdu: octets("00C0000006")}}, 2))
+
 // TestAheadTestFindsWhatIsWrong: the comparison fails with each of these rules.
 func TestAheadTestFindsWhatIsWrong(t *testing.T) {
 	plays := rapid.Custom(steps)
 	for name, how := range twists {
 		t.Run(name, func(t *testing.T) {
 			for seed := range 1000 {
-				if _, err := compare(t, plays.Example(seed), how, map[string]int{}); err != nil {
+				play := how.play
+				if play == nil {
+					play = plays.Example(seed)
+				}
+				if _, err := compare(t, play, how, map[string]int{}); err != nil {
 					t.Logf("play %d: %.300s", seed, fmt.Sprint(err))
 					return
 				}

@@ -45,7 +45,7 @@ func (f *fetched) answer(c command, apdu []byte) (response []byte, ok bool) {
 	case c.ins == insGetResponse && string(apdu[:4]) == string(f.command[:4]) && len(c.data) == 0:
 		return []byte{0x6C, f.command[4]}, true
 	}
-	f.wipe()
+	f.leave(false)
 	return nil, false
 }
 
@@ -66,6 +66,15 @@ func (f *fetched) took(apdu []byte) {
 	defer f.mu.Unlock()
 	if f.command != nil {
 		f.leave(apdu == nil || bytes.Equal(apdu, f.command))
+	}
+}
+
+// lose takes note that the card executes something by which a program would have lost the response.
+func (f *fetched) lose() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.command != nil {
+		f.leave(false)
 	}
 }
 

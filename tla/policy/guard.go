@@ -93,6 +93,7 @@ func (g *Guard) Transmit(apdu []byte) ([]byte, error) {
 func (g *Guard) transmit(c command, apdu []byte) ([]byte, error) {
 	response, ok := g.fetched.answer(c, apdu)
 	if !ok {
+		g.learn()
 		return g.card.Transmit(apdu)
 	}
 	if g.hooks.Fetched != nil {
@@ -101,7 +102,13 @@ func (g *Guard) transmit(c command, apdu []byte) ([]byte, error) {
 	return response, nil
 }
 
-// learn takes in what programs did meanwhile with what a prediction fetched.
+// loseFetched is called before the card executes something else.
+func (g *Guard) loseFetched() {
+	g.fetched.lose()
+	g.learn()
+}
+
+// learn takes in what became of what a prediction fetched.
 func (g *Guard) learn() {
 	if went, more := g.fetched.settle(); went && !more {
 		delete(g.pending, 0)

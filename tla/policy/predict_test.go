@@ -266,15 +266,15 @@ func TestAheadOfAProfile(t *testing.T) {
 	}
 }
 
-// FuzzPredictor: whatever a card and a program do, the next command is a READ BINARY of the current file, or what the
-// card asked for; it passes as a command, and never begins at or after the end that was told.
+// FuzzPredictor: whatever a card and a program do, and whatever a profile says, the next command is a read of the current
+// file, or what the card asked for; it passes as a command.
 func FuzzPredictor(f *testing.F) {
 	f.Add([]byte("\x05\x00\xB0\x00\x00\x10\x12abcdefghijklmnop\x90\x00" +
 		"\x05\x00\xB0\x00\x10\x10\x12abcdefghijklmnop\x90\x00"))
 	f.Add([]byte("\x07\x00\xA4\x00\x00\x02\xD0\x01\x08\x6F\x04\x80\x02\x00\x20\x90\x00" +
 		"\x05\x00\xB0\x00\x00\x00\x02\x6C\x10"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p := newPredictor(&profile{}, new(fetched))
+		p := newPredictor(rich(t), new(fetched))
 		part := func() (out []byte) {
 			if len(b) > 0 {
 				n := min(int(b[0]), len(b)-1)
@@ -296,11 +296,14 @@ func FuzzPredictor(f *testing.F) {
 			require.NoError(t, err)
 			require.Empty(t, c.data)
 			require.Zero(t, c.cla)
-			require.Contains(t, []byte{insReadBinary, insGetData}, c.ins)
+			require.Contains(t, []byte{insReadBinary, insGetData, insReadRecord, insGetResponse}, c.ins)
 			require.False(t, p.hidden)
 			require.Equal(t, c.le+2, most)
-			if c.ins == insReadBinary {
+			switch c.ins {
+			case insReadBinary:
 				require.Zero(t, c.p1&sfiBit)
+			case insReadRecord:
+				require.True(t, c.byNumber())
 			}
 			p.Predicted(next, []byte{0x6B, 0})
 			require.Nil(t, expected(p), "one that went wrong is enough")

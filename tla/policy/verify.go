@@ -13,7 +13,7 @@ func (g *Guard) VerifyPIN(header [session.MinCommand]byte) ([]byte, error) {
 		return g.refuse(c, v)
 	}
 	g.tell(v)
-	g.fetched.drop() // the card is asked for the tries first
+	g.loseFetched() // the card is asked for the tries first
 	header[0] &= claFurther | 0x0F
 	response, err := g.hooks.Verify(header, r.pin)
 	g.note(c, response, err)
