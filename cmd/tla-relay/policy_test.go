@@ -98,6 +98,28 @@ profile "none": reads off
 	require.Contains(t, errs, "cannot")
 }
 
+// TestThePolicysExamplesAreReadable: those of docs/policy.md that are whole.
+func TestThePolicysExamplesAreReadable(t *testing.T) {
+	page, err := os.ReadFile("../../docs/policy.md")
+	require.NoError(t, err)
+	var all []string
+	for _, part := range strings.Split(string(page), "```yaml\n")[1:] {
+		text, _, _ := strings.Cut(part, "```")
+		if !strings.HasPrefix(text, "version: 1\n") {
+			continue
+		}
+		file := filepath.Join(t.TempDir(), "policy.yaml")
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		p, err := loadPolicy(file)
+		require.NoError(t, err, text)
+		all = append(all, p.ExplainAhead()...)
+	}
+	require.Equal(t, []string{`profile "vitale": reads on, eof stop, responses off`,
+		`profile "vitale": reads on, eof probe, responses on`,
+		"  file D001 of D250000002564954414C45: 128 octets from the beginning, after SELECT",
+		"  file D002: 12 records, one after the other"}, all)
+}
+
 func TestC1GenericReadonlyReadsAlone(t *testing.T) {
 	code, out, errs := run(t, "policy", "test", "generic-readonly", "00A4040007A0000000041010", "00A40000023F00",
 		"00B0000000", "00B00000000200", "00B2010400", "00CA01C200", "00200081")
