@@ -108,7 +108,7 @@ func describeAhead(s *pdt.SessionStatus) string {
 	case s.Ahead == nil:
 		return "nothing yet"
 	}
-	return fmt.Sprintf("%d answers, %d taken by programs, %d dropped", s.Ahead.Sent, s.Ahead.Taken, s.Ahead.Dropped)
+	return fmt.Sprintf("%d answers, %d taken by programs, %d dropped", s.Ahead.Read(), s.Ahead.Taken, s.Ahead.Dropped)
 }
 
 func describeUser(u *pdt.UserStatus) string {

@@ -37,6 +37,9 @@ type Counts struct {
 	Dropped uint64 `json:"dropped"` // executed, and nobody wanted it
 }
 
+// Read returns how many answers there were at least: some were dropped before they could be sent.
+func (c Counts) Read() uint64 { return max(c.Sent, c.Taken+c.Dropped) }
+
 // Plus returns the sum of both.
 func (c Counts) Plus(o Counts) Counts {
 	return Counts{c.Sent + o.Sent, c.Taken + o.Taken, c.Dropped + o.Dropped}

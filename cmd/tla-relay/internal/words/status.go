@@ -263,7 +263,7 @@ func (t Tongue) ahead(w io.Writer, n *tla.SessionStatus) {
 		if n.Ahead != nil {
 			read = *n.Ahead
 		}
-		t.line(w, statusWords.readAhead, t.Say(statusWords.counts, []string{"n", fmt.Sprint(read.Sent),
+		t.line(w, statusWords.readAhead, t.Say(statusWords.counts, []string{"n", fmt.Sprint(read.Read()),
 			"taken", fmt.Sprint(read.Taken), "dropped", fmt.Sprint(read.Dropped)}))
 	}
 }
