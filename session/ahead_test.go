@@ -140,6 +140,16 @@ func newAheadPair(t *testing.T, card *readCard) (*pair, uint32) {
 	return p, (<-p.inserted).Epoch
 }
 
+// twoAtHand returns a session in which part 0 was read, and parts 1 and 2 are at hand.
+func twoAtHand(t *testing.T) (*readCard, *pair, uint32) {
+	card := newReadCard()
+	card.few = 2
+	p, epoch := newAheadPair(t, card)
+	p.w.must(t, epoch, read(0))
+	p.atHand(t, 2)
+	return card, p, epoch
+}
+
 // atHand waits until so many promises are at hand at the PdT.
 func (p *pair) atHand(t *testing.T, n int) {
 	t.Helper()
@@ -612,19 +622,21 @@ func TestAheadByAHostileTLA(t *testing.T) {
 
 // TestEL3PromisesGoWithTheSession: what was read ahead is wiped at both ends.
 func TestEL3PromisesGoWithTheSession(t *testing.T) {
-	card := newReadCard()
-	card.few = 2
-	p, epoch := newAheadPair(t, card)
-	p.w.must(t, epoch, read(0))
-	p.atHand(t, 2)
+	_, p, _ := twoAtHand(t)
 	at, open := p.w.slots[SlotCPS].desk.Held(), p.t.slots[SlotCPS].promiser.Held()
 	require.Len(t, at, 2)
 	require.Len(t, open, 2)
 	p.t.Leave(ByeStopped, "over")
 	<-p.endT
 	<-p.endW
-	for _, response := range slices.Concat(at, open) {
-		require.Equal(t, make([]byte, 6), response)
+	requireWiped(t, slices.Concat(at, open))
+}
+
+// requireWiped requires that nothing is left of responses (EL3).
+func requireWiped(t testing.TB, responses [][]byte) {
+	t.Helper()
+	for _, response := range responses {
+		require.Equal(t, make([]byte, len(response)), response)
 	}
 }
 

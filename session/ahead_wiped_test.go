@@ -14,12 +14,10 @@ func (t *Terminal) expireAll(tb testing.TB) {
 	ts := t.slots[SlotCPS]
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	require.True(tb, ts.aging.Stop(), "what is promised gets old")
+	require.True(tb, ts.aging.timer.Stop(), "what is promised gets old")
 	held := ts.promiser.Held()
-	ts.expire(time.Now().Add(ahead.MaxOpen))
-	for _, response := range held {
-		require.Equal(tb, make([]byte, len(response)), response, "EL3")
-	}
+	ts.aging.expire(time.Now().Add(ahead.MaxOpen))
+	requireWiped(tb, held)
 }
 
 // open returns how many promises are open at the TLA.
@@ -33,11 +31,7 @@ func (t *Terminal) open() int {
 // TestEL3OldPromisesAreTakenAllTheSame: a take of what is wiped at the TLA is numbered and counted, and nothing is
 // executed for it; the predictor learns that there was a command.
 func TestEL3OldPromisesAreTakenAllTheSame(t *testing.T) {
-	card := newReadCard()
-	card.few = 2
-	p, epoch := newAheadPair(t, card)
-	p.w.must(t, epoch, read(0))
-	p.atHand(t, 2)
+	card, p, epoch := twoAtHand(t)
 	p.t.expireAll(t)
 	card.few = 1
 	require.Equal(t, card.answer(1), p.w.must(t, epoch, read(1)))

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"time"
 
 	"tlagate/session/ahead"
 )
@@ -76,7 +75,7 @@ type terminalSlot struct {
 	out   *stream // where frames go; nil while there is no link, or the PdT has not said where it stands
 
 	promiser *ahead.Promiser // nil = no read-ahead
-	aging    *time.Timer     // wipes what is promised for too long; nil = no read-ahead
+	aging    *aging          // wipes what is promised for too long; nil = no read-ahead
 	wake     chan struct{}   // capacity 1: something may be predicted
 	unsure   uint32          // promises that were open when the link was lost: takes of them may be, too
 }

@@ -65,24 +65,9 @@ func (t *Terminal) beginAhead(window int) {
 		ts.mu.Lock()
 		if window > 0 {
 			ts.promiser = ahead.NewPromiser(window)
-			ts.aging = time.AfterFunc(time.Hour, ts.age)
-			ts.aging.Stop()
+			ts.aging = newAging(&ts.mu, ts.promiser)
 		}
 		ts.mu.Unlock()
-	}
-}
-
-// age wipes what is promised for too long.
-func (ts *terminalSlot) age() {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	ts.expire(time.Now())
-}
-
-// expire wipes what is promised for too long, and sees to it that the rest will be. The caller holds ts.mu.
-func (ts *terminalSlot) expire(now time.Time) {
-	if next := ts.promiser.Expire(now); next > 0 {
-		ts.aging.Reset(next)
 	}
 }
 
@@ -96,15 +81,12 @@ func (t *Terminal) Window() int {
 }
 
 // Ahead returns how many promises there were, in all slots.
-func (t *Terminal) Ahead() (sum ahead.Counts) {
-	for _, ts := range t.slots {
-		ts.mu.Lock()
-		if ts.promiser != nil {
-			sum = sum.Plus(ts.promiser.Count())
-		}
-		ts.mu.Unlock()
-	}
-	return sum
+func (t *Terminal) Ahead() ahead.Counts {
+	return sumOf(func(i Slot) ahead.Counts {
+		t.slots[i].mu.Lock()
+		defer t.slots[i].mu.Unlock()
+		return t.slots[i].promiser.Count()
+	})
 }
 
 // foreseen reports whether a promise, or the prediction that is at the card, answers a command that is to be executed.
@@ -233,7 +215,7 @@ func (t *Terminal) endPrediction(ts *terminalSlot, j job, response []byte, err e
 		return job{}
 	case fate == ahead.Promised:
 		ts.predictor().Predicted(j.apdu, response)
-		ts.expire(now)
+		ts.aging.expire(now)
 		p := promised{ts.book.epoch, number, j.apdu, response}
 		if err := ts.out.write(frameAhead, ts.slot, p.parts()...); err != nil {
 			ts.out.close(err)
@@ -270,7 +252,7 @@ func (ts *terminalSlot) dropPromises() {
 		return
 	}
 	ts.promiser.Drop()
-	ts.aging.Stop()
+	ts.aging.stop()
 	if p := ts.predictor(); p != nil {
 		p.Drop()
 	}

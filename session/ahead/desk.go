@@ -22,8 +22,13 @@ type Desk struct {
 // NewDesk returns a desk for promises of at most window at once.
 func NewDesk(window int) *Desk { return &Desk{window: min(window, MaxWindow)} }
 
-// Count returns the promises so far.
-func (d *Desk) Count() Counts { return d.count }
+// Count returns the promises so far; those of no desk are none.
+func (d *Desk) Count() Counts {
+	if d == nil {
+		return Counts{}
+	}
+	return d.count
+}
 
 // Enter takes the slot's epoch; in another one the TLA has dropped the promises of the last, and what was asked in that
 // has no other answer than a response.

@@ -70,8 +70,13 @@ func NewPromiser(window int) *Promiser {
 	return &Promiser{most: min(window, MaxWindow), window: min(window, firstWindow)}
 }
 
-// Count returns the promises so far.
-func (p *Promiser) Count() Counts { return p.count }
+// Count returns the promises so far; those of no promiser are none.
+func (p *Promiser) Count() Counts {
+	if p == nil {
+		return Counts{}
+	}
+	return p.count
+}
 
 // Open returns how many promises are open.
 func (p *Promiser) Open() int { return p.open.len() }
