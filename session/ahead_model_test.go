@@ -310,7 +310,7 @@ var aheadBudgets = map[string]budget{
 	"two reads, one abandoned, a loss":             {reads: 2, predictions: 2, abandons: 1, losses: 1},
 	"two reads, two predictions, the card changed": {reads: 2, predictions: 2, cards: 1},
 	"a read, a prediction, a loss, card changed":   {reads: 2, predictions: 1, cards: 1, losses: 1},
-	"two reads, two predictions, both wiped":       {reads: 2, predictions: 2, ages: 1, wipes: 2},
+	"two reads, two predictions, both wiped":       {reads: 2, predictions: 2, wipes: 2},
 	"two reads, a prediction, wiped, a loss":       {reads: 2, predictions: 1, losses: 1, wipes: 1},
 	"a read, a command, two predictions, wiped":    {reads: 2, commands: 1, predictions: 2, wipes: 1},
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,9 +27,10 @@ type readCard struct {
 	given  int      // the last read that was given
 	ran    []string // what it executed: "command 3", "ahead 4", "reset"
 	gate   chan struct{}
-	barred bool // no prediction may reach it
-	few    int  // only so many predictions; 0 = any
-	mute   bool // its reader cannot execute predictions
+	came   atomic.Int32 // to the gate
+	barred bool         // no prediction may reach it
+	few    int          // only so many predictions; 0 = any
+	mute   bool         // its reader cannot execute predictions
 	wasted []string
 	most   int // octets that a response is said to have
 	missed int // how often it was told of commands that it is not told
@@ -53,6 +55,7 @@ func (c *readCard) answer(n int) []byte { return []byte{byte(n >> 8), byte(n), 0
 
 func (c *readCard) run(how string, apdu []byte) []byte {
 	if c.gate != nil {
+		c.came.Add(1)
 		<-c.gate
 	}
 	c.mu.Lock()
@@ -224,6 +227,24 @@ func TestAheadEndsWithAnotherCommand(t *testing.T) {
 	}
 }
 
+// first has a program give a command, which passes the gate.
+func (c *readCard) first(t *testing.T, p *pair, epoch uint32, apdu []byte, got chan<- []byte) {
+	go func() { got <- p.w.must(t, epoch, apdu) }()
+	c.gate <- struct{}{}
+}
+
+// meanwhile has a program give a second command, which comes while the prediction after the first is at the gate, unless
+// there is none.
+func (c *readCard) meanwhile(t *testing.T, p *pair, epoch uint32, apdu []byte, got chan<- []byte) {
+	if !c.barred {
+		require.Eventually(t, func() bool { return c.came.Load() == 2 }, patience, time.Millisecond)
+	}
+	go func() { got <- p.w.must(t, epoch, apdu) }()
+	if !c.barred {
+		p.t.waitsFor(t, 2)
+	}
+}
+
 // TestAheadOfWhatIsAskedMeanwhile: a command that comes while the card executes its prediction gets that answer, and is
 // not executed again; if the prediction may not be made, it is.
 func TestAheadOfWhatIsAskedMeanwhile(t *testing.T) {
@@ -233,16 +254,9 @@ func TestAheadOfWhatIsAskedMeanwhile(t *testing.T) {
 			card.gate, card.barred, card.few = make(chan struct{}), barred, 1
 			p, epoch := newAheadPair(t, card)
 			got := make(chan []byte)
-			go func() {
-				for n := range 2 {
-					got <- p.w.must(t, epoch, read(n))
-				}
-			}()
-			card.gate <- struct{}{}
+			card.first(t, p, epoch, read(0), got)
 			require.Equal(t, card.answer(0), <-got)
-			if !barred { // the prediction is at the card until the ask has come
-				p.t.waitsFor(t, 2)
-			}
+			card.meanwhile(t, p, epoch, read(1), got)
 			card.gate <- struct{}{}
 			require.Equal(t, card.answer(1), <-got)
 			want := []string{"command 0", "ahead 1"}
@@ -271,15 +285,9 @@ func TestC1WastedPredictionsAreKnown(t *testing.T) {
 			card.gate, card.mute, card.barred, card.few = make(chan struct{}), c.mute, c.barred, 1
 			p, epoch := newAheadPair(t, card)
 			got := make(chan []byte)
-			go func() {
-				got <- p.w.must(t, epoch, read(0))
-				got <- p.w.must(t, epoch, change)
-			}()
-			card.gate <- struct{}{}
+			card.first(t, p, epoch, read(0), got)
 			<-got
-			if !c.barred { // the prediction is at the card until the command has come
-				p.t.waitsFor(t, 2)
-			}
+			card.meanwhile(t, p, epoch, change, got)
 			close(card.gate)
 			<-got
 			card.mu.Lock()
