@@ -233,8 +233,8 @@ func (c *readCard) first(t *testing.T, p *pair, epoch uint32, apdu []byte, got c
 	c.gate <- struct{}{}
 }
 
-// meanwhile has a program give a second command, which comes while the prediction after the first is at the gate, unless
-// there is none.
+// meanwhile has a program give a second command, which comes while the prediction after the first is at the gate,
+// unless there is none.
 func (c *readCard) meanwhile(t *testing.T, p *pair, epoch uint32, apdu []byte, got chan<- []byte) {
 	if !c.barred {
 		require.Eventually(t, func() bool { return c.came.Load() == 2 }, patience, time.Millisecond)

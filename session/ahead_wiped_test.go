@@ -66,8 +66,8 @@ func TestAheadThatIsOnItsWayForTooLong(t *testing.T) {
 			l.t.expireAll(t)
 			if arrives {
 				require.Eventually(t, func() bool { return l.w.slots[SlotCPS].hand() == 1 }, patience, time.Millisecond)
-				require.NoError(t, l.w.link().writeFrame(appendFrame(nil, frameAsk, SlotCPS, exchangeID{epoch, 2}.bytes(),
-					numberBytes(0), read(1))))
+				require.NoError(t, l.w.link().write(frameAsk, SlotCPS, exchangeID{epoch, 2}.bytes(), numberBytes(0),
+					read(1)))
 			}
 			close(card.gate)
 			if !arrives {

@@ -10,8 +10,8 @@ import (
 // ErrNotAhead is returned by an AheadCard for a prediction that must not reach the card.
 var ErrNotAhead = errors.New("the prediction may not reach the card")
 
-// errUnsure ends a link over which a promise was on its way for so long that its answer is wiped here: the next one tells
-// whether the PdT has it.
+// errUnsure ends a link over which a promise was on its way for so long that its answer is wiped here: the next one
+// tells whether the PdT has it.
 var errUnsure = errors.New("what answers a command was on its way for too long")
 
 // AheadCard is a Card whose next commands can be predicted (docs/protocol.md, section 4.2).

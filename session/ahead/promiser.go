@@ -183,8 +183,8 @@ func (p *Promiser) End(response []byte, now time.Time) (number uint32, fate Fate
 	return next.number, Promised
 }
 
-// Expire wipes the answers of promises that are open for too long (EL3), and returns when it is to be called again; zero
-// = there is nothing. They stay open, and make no room: nobody has asked for more.
+// Expire wipes the answers of promises that are open for too long (EL3), and returns when it is to be called again;
+// zero = there is nothing. They stay open, and make no room: nobody has asked for more.
 func (p *Promiser) Expire(now time.Time) time.Duration {
 	for i := range p.open.list {
 		one := &p.open.list[i]

@@ -117,7 +117,8 @@ func (c *modelCard) execute(apdu []byte, before string, waiting []byte) []byte {
 	return sw("6D00")
 }
 
-// fetch returns what waits, at most six octets at once. Asked for another length, the card says which, and has it still.
+// fetch returns what waits, at most six octets at once. Asked for another length, the card says which, and has it
+// still.
 func (c *modelCard) fetch(apdu, waiting []byte) []byte {
 	n := min(6, len(waiting))
 	switch {

@@ -74,8 +74,8 @@ func steps(t *rapid.T) (list []step) {
 			}
 		}
 		switch rapid.SampledFrom([]string{"read", "read", "read", "read", "on", "select", "sfi", "record", "challenge",
-			"permission", "object", "fetch", "secure", "odd", "reset", "card", "cut", "cut", "power", "answer", "answer",
-			"records", "records", "guarded"}).Draw(t, "turn") {
+			"permission", "object", "fetch", "secure", "odd", "reset", "card", "cut", "cut", "power", "answer",
+			"answer", "records", "records", "guarded"}).Draw(t, "turn") {
 		case "answer":
 			one("00880000")
 			elsewhere()

@@ -41,7 +41,7 @@ type twistGuard struct {
 	*policy.Guard
 	ahead, transmit func(apdu []byte) ([]byte, error)
 	gave            func(apdu, response []byte) (next []byte) // what to predict next; nil = as ever
-	deaf            bool                                      // it is not told of promises that were taken and whose takes were lost
+	deaf            bool                                      // it is not told of lost takes
 	predictor       *twistPredictor
 }
 

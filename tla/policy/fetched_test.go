@@ -114,11 +114,13 @@ func TestFetchedInParts(t *testing.T) {
 // TestEL3FetchedIsWiped by whatever takes it from the program: the card would have lost it.
 func TestEL3FetchedIsWiped(t *testing.T) {
 	for name, ends := range map[string]func(*testing.T, *guarded){
-		"another command":      func(_ *testing.T, g *guarded) { g.gives(sel(aidA)) },
-		"another one's answer": func(t *testing.T, g *guarded) { g.predictor.Took(octets(t, "00B0000010"), octets(t, full(16))) },
-		"a chain":              func(_ *testing.T, g *guarded) { g.gives("102A9E9A0101"); g.gives("002A9E9A0102") },
-		"a reset":              func(t *testing.T, g *guarded) { _, _ = g.Reset(session.ResetWarm) },
-		"the card is gone":     func(t *testing.T, g *guarded) { g.predictor.Reset() },
+		"another command": func(_ *testing.T, g *guarded) { g.gives(sel(aidA)) },
+		"another one's answer": func(t *testing.T, g *guarded) {
+			g.predictor.Took(octets(t, "00B0000010"), octets(t, full(16)))
+		},
+		"a chain":          func(_ *testing.T, g *guarded) { g.gives("102A9E9A0101"); g.gives("002A9E9A0102") },
+		"a reset":          func(t *testing.T, g *guarded) { _, _ = g.Reset(session.ResetWarm) },
+		"the card is gone": func(t *testing.T, g *guarded) { g.predictor.Reset() },
 		"a PIN": func(t *testing.T, g *guarded) {
 			g.hooks.Verify = func([4]byte, pin.Format) ([]byte, error) { return octets(t, "9000"), nil }
 			_, err := g.VerifyPIN([session.MinCommand]byte{0, insVerify, 0, 0x81})

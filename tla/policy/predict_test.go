@@ -266,8 +266,8 @@ func TestAheadOfAProfile(t *testing.T) {
 	}
 }
 
-// FuzzPredictor: whatever a card and a program do, and whatever a profile says, the next command is a read of the current
-// file, or what the card asked for; it passes as a command.
+// FuzzPredictor: whatever a card and a program do, and whatever a profile says, the next command is a read of the
+// current file, or what the card asked for; it passes as a command.
 func FuzzPredictor(f *testing.F) {
 	f.Add([]byte("\x05\x00\xB0\x00\x00\x10\x12abcdefghijklmnop\x90\x00" +
 		"\x05\x00\xB0\x00\x10\x10\x12abcdefghijklmnop\x90\x00"))
