@@ -42,6 +42,10 @@ func TestReadAhead(t *testing.T) {
 			if !c.ahead {
 				require.Zero(t, ran, "commands that no program gave")
 				require.Nil(t, relayStatus(t, l).Session.Ahead)
+				require.Zero(t, relayStatus(t, l).Session.ReadAhead)
+				page, err := l.Relay("status")
+				require.NoError(t, err)
+				require.Contains(t, page, "désactivée")
 				return
 			}
 			waitRelay(t, l, "every command is accounted for", func(s *tla.Status) bool {
@@ -52,6 +56,54 @@ func TestReadAhead(t *testing.T) {
 			require.NotZero(t, a.Taken)
 		})
 	}
+}
+
+// TestReadAheadByProfile: a profile has more of its cards read ahead, and another nothing; programs get the same, and
+// the commands that tell of a session say it.
+func TestReadAheadByProfile(t *testing.T) {
+	for name, ahead := range map[string]string{
+		"more":    fmt.Sprintf(`{eof: probe, responses: on, files: [{file: "D001", read: %d}]}`, partSize),
+		"nothing": "{reads: off}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := layLab(t)
+			l.ReadAhead = ahead
+			startLab(t, l, nil, nil)
+			startSession(t, l)
+			p := startClient(t, l.PdTReaders)
+			require.Equal(t, "ok", p.do("connect "+slotName(l.PdTReaders, vitaleSlot)))
+			require.Equal(t, "9000", p.transmit("00A4040C0B"+cardsim.AIDVitale))
+			for range 20 {
+				readListed(t, p, l.Vitale)
+			}
+			s := relayStatus(t, l).Session
+			t.Logf("%+v", s.Ahead)
+			page, err := l.Relay("status")
+			require.NoError(t, err)
+			if name == "nothing" {
+				require.Nil(t, s.Ahead)
+				require.Contains(t, page, "sans lecture anticipée")
+				return
+			}
+			require.NotZero(t, s.Ahead.Taken)
+			require.Regexp(t, `Lecture anticipée\W+\d+ réponses, dont`, page)
+			page, err = l.Run("tla-pdt", "status", "--config", l.Path("pdt.yaml"))
+			require.NoError(t, err)
+			require.Regexp(t, `read ahead +\d+ answers, \d+ taken by programs`, page)
+		})
+	}
+}
+
+// readListed has a program select a file, fetch its control information, with another length first, and read its
+// beginning.
+func readListed(t *testing.T, p *pcscClient, v *cardsim.Vitale) {
+	t.Helper()
+	waits := p.transmit("00A4000002D001")
+	require.Regexp(t, "^61..$", waits)
+	require.Equal(t, "6C"+waits[2:], p.transmit("00C00000FF"))
+	require.Regexp(t, "^6F.*9000$", p.transmit("00C00000"+waits[2:]))
+	want := fmt.Sprintf("%X9000", v.Content(cardsim.AIDVitale, 0xD001)[:partSize])
+	require.Equal(t, want, p.transmit(fmt.Sprintf("00B00000%02X", partSize)))
 }
 
 // startLab starts all of a lab but a session, with more lines in both ends' configurations.

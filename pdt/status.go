@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"tlagate/pki"
-
 	"tlagate/pki/trust"
+	"tlagate/session/ahead"
 )
 
 // Status is what `tla-pdt status --json` shows.
@@ -56,6 +56,10 @@ type SessionStatus struct {
 	Resumed  int       `json:"resumed"`       // how often the terminal did
 	Commands uint64    `json:"commands"`
 	Resets   uint64    `json:"resets"`
+
+	// how many answers of a card the TLA may send before programs ask for them, as both ends agreed; absent = none
+	ReadAhead int           `json:"read_ahead,omitempty"`
+	Ahead     *ahead.Counts `json:"ahead,omitempty"` // how many came, and what became of them; absent = none
 
 	TLS pki.Negotiated `json:"tls"` // with the TLA, on the link of now or the last one
 
@@ -177,9 +181,13 @@ func (g *gateway) status() GatewayStatus {
 func (c *cardSession) status() *SessionStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return &SessionStatus{ID: c.id, TLA: c.tla.String(), Gateway: c.gateway, Since: c.began, Lost: c.lost,
-		Resumed:  c.resumed,
+	s := &SessionStatus{ID: c.id, TLA: c.tla.String(), Gateway: c.gateway, Since: c.began, Lost: c.lost,
+		Resumed: c.resumed, ReadAhead: c.w.Window(),
 		Commands: c.count.commands.Load(), Resets: c.count.resets.Load(), TLS: c.tls, User: c.user.status()}
+	if came := c.w.Ahead(); came != (ahead.Counts{}) {
+		s.Ahead = &came
+	}
+	return s
 }
 
 func (p person) status() *UserStatus {

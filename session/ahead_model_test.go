@@ -33,6 +33,8 @@ const (
 	noLate    mutant = "a response after a promise breaks the protocol"
 	overLoss  mutant = "the TLA keeps promises when the link is lost"
 	executed  mutant = "the TLA executes an ask whose promise is on its way"
+	forgotten mutant = "the TLA drops promises that are too old"
+	careless  mutant = "the TLA executes an ask whose promise is on its way, and wiped"
 )
 
 func (m *whole) startAhead() {
@@ -57,7 +59,7 @@ func (f foresight) String() string {
 	if f.desk == nil {
 		return ""
 	}
-	return fmt.Sprint(*f.desk, *f.promiser)
+	return fmt.Sprint(*f.desk.Clone(), *f.promiser.Clone())
 }
 
 func (f foresight) clone() foresight {
@@ -82,6 +84,7 @@ var aheadActs = []act{
 	{"TLA predicts 2", func(m *whole) (bool, error) { return m.predict(2) }},
 	{"prediction ends", (*whole).predicted},
 	{"promises get too old", (*whole).age},
+	{"promises get too old at the TLA", (*whole).wipe},
 }
 
 func (m *whole) sendRead(read byte) (bool, error) {
@@ -187,7 +190,7 @@ func (m *whole) predicted() (bool, error) {
 		n.content = m.perform(n.content)
 		response = n.content.bytes()
 	}
-	number, fate := m.promiser.End(response)
+	number, fate := m.promiser.End(response, time.Time{})
 	switch fate {
 	case ahead.Awaited:
 		m.settle(n, Done)
@@ -221,6 +224,26 @@ func (m *whole) age() (bool, error) {
 	}
 	m.desk.Drop()
 	return true, nil
+}
+
+// tooLate is a time by which every promise is too old.
+var tooLate = time.Time{}.Add(ahead.MaxOpen)
+
+// wipe does what terminalSlot.age does.
+func (m *whole) wipe() (bool, error) {
+	if m.promiser.Open() == 0 || !spend(&m.left.wipes) {
+		return false, nil
+	}
+	m.promiser.Expire(tooLate)
+	if m.mutant == forgotten {
+		m.promiser.Drop()
+	}
+	return true, nil
+}
+
+// unsure does what Terminal.admit does before it numbers a command.
+func (m *whole) unsure(n note) bool {
+	return n.typ == frameAsk && m.mutant != careless && m.promiser.Unsure(n.got, n.content.bytes())
 }
 
 // dropPromises does what terminalSlot.dropPromises does.
@@ -287,6 +310,9 @@ var aheadBudgets = map[string]budget{
 	"two reads, one abandoned, a loss":             {reads: 2, predictions: 2, abandons: 1, losses: 1},
 	"two reads, two predictions, the card changed": {reads: 2, predictions: 2, cards: 1},
 	"a read, a prediction, a loss, card changed":   {reads: 2, predictions: 1, cards: 1, losses: 1},
+	"two reads, two predictions, both wiped":       {reads: 2, predictions: 2, wipes: 2},
+	"two reads, a prediction, wiped, a loss":       {reads: 2, predictions: 1, losses: 1, wipes: 1},
+	"a read, a command, two predictions, wiped":    {reads: 2, commands: 1, predictions: 2, wipes: 1},
 }
 
 // TestAheadModelFindsWhatIsLeftOut: the model fails without each of the rules.
@@ -300,6 +326,8 @@ func TestAheadModelFindsWhatIsLeftOut(t *testing.T) {
 		noLate:    {reads: 2, predictions: 2, cards: 1},
 		overLoss:  {reads: 2, predictions: 2, losses: 2},
 		executed:  {reads: 2, predictions: 2},
+		forgotten: {reads: 2, predictions: 2, wipes: 1},
+		careless:  {reads: 2, predictions: 2, wipes: 1},
 	} {
 		t.Run(string(left), func(t *testing.T) {
 			t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,11 +27,13 @@ type readCard struct {
 	given  int      // the last read that was given
 	ran    []string // what it executed: "command 3", "ahead 4", "reset"
 	gate   chan struct{}
-	barred bool // no prediction may reach it
-	few    int  // only so many predictions; 0 = any
-	mute   bool // its reader cannot execute predictions
+	came   atomic.Int32 // to the gate
+	barred bool         // no prediction may reach it
+	few    int          // only so many predictions; 0 = any
+	mute   bool         // its reader cannot execute predictions
 	wasted []string
 	most   int // octets that a response is said to have
+	missed int // how often it was told of commands that it is not told
 }
 
 func newReadCard() *readCard { return &readCard{last: -1, given: -1} }
@@ -52,6 +55,7 @@ func (c *readCard) answer(n int) []byte { return []byte{byte(n >> 8), byte(n), 0
 
 func (c *readCard) run(how string, apdu []byte) []byte {
 	if c.gate != nil {
+		c.came.Add(1)
 		<-c.gate
 	}
 	c.mu.Lock()
@@ -112,6 +116,10 @@ func (p *readPredictor) Wasted(apdu, response []byte) {
 func (p *readPredictor) Drop()  { p.last = p.given }
 func (p *readPredictor) Lose()  { p.given, p.last = -1, -1 }
 func (p *readPredictor) Reset() { p.Lose() }
+func (p *readPredictor) Missed() {
+	p.missed++
+	p.Lose()
+}
 
 // log returns what the card executed.
 func (c *readCard) log() []string {
@@ -133,6 +141,16 @@ func newAheadPair(t *testing.T, card *readCard) (*pair, uint32) {
 	p := newPairWith(t, 8, 64)
 	require.NoError(t, p.t.Insert(SlotCPS, fakeATR, T1, card))
 	return p, (<-p.inserted).Epoch
+}
+
+// twoAtHand returns a session in which part 0 was read, and parts 1 and 2 are at hand.
+func twoAtHand(t *testing.T) (*readCard, *pair, uint32) {
+	card := newReadCard()
+	card.few = 2
+	p, epoch := newAheadPair(t, card)
+	p.w.must(t, epoch, read(0))
+	p.atHand(t, 2)
+	return card, p, epoch
 }
 
 // atHand waits until so many promises are at hand at the PdT.
@@ -209,6 +227,24 @@ func TestAheadEndsWithAnotherCommand(t *testing.T) {
 	}
 }
 
+// first has a program give a command, which passes the gate.
+func (c *readCard) first(t *testing.T, p *pair, epoch uint32, apdu []byte, got chan<- []byte) {
+	go func() { got <- p.w.must(t, epoch, apdu) }()
+	c.gate <- struct{}{}
+}
+
+// meanwhile has a program give a second command, which comes while the prediction after the first is at the gate,
+// unless there is none.
+func (c *readCard) meanwhile(t *testing.T, p *pair, epoch uint32, apdu []byte, got chan<- []byte) {
+	if !c.barred {
+		require.Eventually(t, func() bool { return c.came.Load() == 2 }, patience, time.Millisecond)
+	}
+	go func() { got <- p.w.must(t, epoch, apdu) }()
+	if !c.barred {
+		p.t.waitsFor(t, 2)
+	}
+}
+
 // TestAheadOfWhatIsAskedMeanwhile: a command that comes while the card executes its prediction gets that answer, and is
 // not executed again; if the prediction may not be made, it is.
 func TestAheadOfWhatIsAskedMeanwhile(t *testing.T) {
@@ -218,16 +254,9 @@ func TestAheadOfWhatIsAskedMeanwhile(t *testing.T) {
 			card.gate, card.barred, card.few = make(chan struct{}), barred, 1
 			p, epoch := newAheadPair(t, card)
 			got := make(chan []byte)
-			go func() {
-				for n := range 2 {
-					got <- p.w.must(t, epoch, read(n))
-				}
-			}()
-			card.gate <- struct{}{}
+			card.first(t, p, epoch, read(0), got)
 			require.Equal(t, card.answer(0), <-got)
-			if !barred { // the prediction is at the card until the ask has come
-				p.t.waitsFor(t, 2)
-			}
+			card.meanwhile(t, p, epoch, read(1), got)
 			card.gate <- struct{}{}
 			require.Equal(t, card.answer(1), <-got)
 			want := []string{"command 0", "ahead 1"}
@@ -256,15 +285,9 @@ func TestC1WastedPredictionsAreKnown(t *testing.T) {
 			card.gate, card.mute, card.barred, card.few = make(chan struct{}), c.mute, c.barred, 1
 			p, epoch := newAheadPair(t, card)
 			got := make(chan []byte)
-			go func() {
-				got <- p.w.must(t, epoch, read(0))
-				got <- p.w.must(t, epoch, change)
-			}()
-			card.gate <- struct{}{}
+			card.first(t, p, epoch, read(0), got)
 			<-got
-			if !c.barred { // the prediction is at the card until the command has come
-				p.t.waitsFor(t, 2)
-			}
+			card.meanwhile(t, p, epoch, change, got)
 			close(card.gate)
 			<-got
 			card.mu.Lock()
@@ -342,6 +365,7 @@ func TestAheadIsLostWithItsLink(t *testing.T) {
 	require.Equal(t, []string{"command 0", "ahead 1", "ahead 2", "command -1", "command 3"}, card.log()[:5])
 	require.EqualValues(t, 5, l.commands.Load(), "the lost takes, too (SA4)")
 	require.EqualValues(t, 2, l.taken.Load())
+	require.Equal(t, 1, card.missed, "the predictor learns of them")
 }
 
 // TestSA4LostTakesAreBounded: whatever number a PdT goes on from, no more commands count than there were promises.
@@ -606,19 +630,21 @@ func TestAheadByAHostileTLA(t *testing.T) {
 
 // TestEL3PromisesGoWithTheSession: what was read ahead is wiped at both ends.
 func TestEL3PromisesGoWithTheSession(t *testing.T) {
-	card := newReadCard()
-	card.few = 2
-	p, epoch := newAheadPair(t, card)
-	p.w.must(t, epoch, read(0))
-	p.atHand(t, 2)
+	_, p, _ := twoAtHand(t)
 	at, open := p.w.slots[SlotCPS].desk.Held(), p.t.slots[SlotCPS].promiser.Held()
 	require.Len(t, at, 2)
 	require.Len(t, open, 2)
 	p.t.Leave(ByeStopped, "over")
 	<-p.endT
 	<-p.endW
-	for _, response := range slices.Concat(at, open) {
-		require.Equal(t, make([]byte, 6), response)
+	requireWiped(t, slices.Concat(at, open))
+}
+
+// requireWiped requires that nothing is left of responses (EL3).
+func requireWiped(t testing.TB, responses [][]byte) {
+	t.Helper()
+	for _, response := range responses {
+		require.Equal(t, make([]byte, len(response)), response)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // budget bounds a run: so many events of each sort.
 type budget struct {
 	commands, resets, abandons, losses, cards int
-	reads, predictions, ages                  int // with read-ahead
+	reads, predictions, ages, wipes           int // with read-ahead
 }
 
 // ahead reports whether the run has read-ahead.
@@ -253,6 +253,10 @@ func (m *whole) reachTLA() (bool, error) {
 	if n.typ == frameTake {
 		return true, m.taken(n)
 	}
+	if m.unsure(n) {
+		m.loseLink()
+		return true, nil
+	}
 	switch v, outcome := m.ledger.admit(n.x); v {
 	case execute:
 		if done, err := m.foreseen(n); done || err != nil {
@@ -397,9 +401,14 @@ func (m *whole) tlaLoses() (bool, error) {
 	if !m.tlaUp && !m.asked || !spend(&m.left.losses) {
 		return false, nil
 	}
+	m.loseLink()
+	return true, nil
+}
+
+// loseLink does what Terminal.detach does.
+func (m *whole) loseLink() {
 	m.tlaUp, m.asked, m.toTLA = false, false, queue{}
 	m.dropPromises()
-	return true, nil
 }
 
 func (m *whole) pdtLoses() (bool, error) {
@@ -539,8 +548,7 @@ var finishing = []func(*whole) (bool, error){
 func (m *whole) noticeLoss() (bool, error) {
 	lost := (m.tlaUp || m.asked) && m.hellos.len() == 0 && (!m.pdtUp || m.pdtGen != m.tlaGen)
 	if lost {
-		m.tlaUp, m.asked, m.toTLA = false, false, queue{}
-		m.dropPromises()
+		m.loseLink()
 	}
 	return lost, nil
 }

@@ -75,6 +75,7 @@ type terminalSlot struct {
 	out   *stream // where frames go; nil while there is no link, or the PdT has not said where it stands
 
 	promiser *ahead.Promiser // nil = no read-ahead
+	aging    *aging          // wipes what is promised for too long; nil = no read-ahead
 	wake     chan struct{}   // capacity 1: something may be predicted
 	unsure   uint32          // promises that were open when the link was lost: takes of them may be, too
 }
@@ -179,6 +180,7 @@ func (t *Terminal) Close() {
 		ts.mu.Lock()
 		wipe(ts.book.kept)
 		ts.dropPromises()
+		ts.leaveCard()
 		ts.mu.Unlock()
 	}
 	clear(t.secret)
@@ -217,6 +219,7 @@ func (t *Terminal) Remove(slot Slot) error {
 	if ts.card == nil {
 		return nil
 	}
+	ts.leaveCard()
 	ts.card, ts.shown, ts.seen = nil, nil, false
 	ts.book.remove()
 	ts.changed()
@@ -333,6 +336,9 @@ func (t *Terminal) admit(f frame) error {
 	ts := t.slots[f.slot]
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
+	if f.typ == frameAsk && ts.promiser.Unsure(got, body) {
+		return errUnsure
+	}
 	switch v, outcome := ts.book.admit(x); v {
 	case execute:
 		j := job{ts.card, kind, append([]byte(nil), body...), f.typ == frameVerify}

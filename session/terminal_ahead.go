@@ -2,12 +2,17 @@ package session
 
 import (
 	"errors"
+	"time"
 
 	"tlagate/session/ahead"
 )
 
 // ErrNotAhead is returned by an AheadCard for a prediction that must not reach the card.
 var ErrNotAhead = errors.New("the prediction may not reach the card")
+
+// errUnsure ends a link over which a promise was on its way for so long that its answer is wiped here: the next one
+// tells whether the PdT has it.
+var errUnsure = errors.New("what answers a command was on its way for too long")
 
 // AheadCard is a Card whose next commands can be predicted (docs/protocol.md, section 4.2).
 type AheadCard interface {
@@ -26,6 +31,9 @@ type Predictor interface {
 	Gave(apdu, response []byte)
 	// Took takes a command that a program gave and that the oldest prediction had executed.
 	Took(apdu, response []byte)
+	// Missed is as Took and Lose, for one or more of the oldest predictions whose commands, or answers, are no longer
+	// known.
+	Missed()
 	// Next returns the command that will be given after those, and after all that were predicted, and how many octets
 	// its response has at most; nil = not known.
 	Next() (apdu []byte, most int)
@@ -38,7 +46,7 @@ type Predictor interface {
 	Drop()
 	// Lose is as Drop, and expects nothing before the program has given further commands.
 	Lose()
-	// Reset begins anew: the card was reset.
+	// Reset begins anew: the card was reset, or is gone.
 	Reset()
 }
 
@@ -57,21 +65,28 @@ func (t *Terminal) beginAhead(window int) {
 		ts.mu.Lock()
 		if window > 0 {
 			ts.promiser = ahead.NewPromiser(window)
+			ts.aging = newAging(&ts.mu, ts.promiser)
 		}
 		ts.mu.Unlock()
 	}
 }
 
-// Ahead returns how many promises there were, in all slots.
-func (t *Terminal) Ahead() (sum ahead.Counts) {
-	for _, ts := range t.slots {
-		ts.mu.Lock()
-		if ts.promiser != nil {
-			sum = sum.Plus(ts.promiser.Count())
-		}
-		ts.mu.Unlock()
+// Window returns how many promises may be open in a slot, as both ends agreed; 0 = no read-ahead. Before the session is
+// up it returns 0.
+func (t *Terminal) Window() int {
+	if !t.isUp() {
+		return 0
 	}
-	return sum
+	return t.window
+}
+
+// Ahead returns how many promises there were, in all slots.
+func (t *Terminal) Ahead() ahead.Counts {
+	return sumOf(func(i Slot) ahead.Counts {
+		t.slots[i].mu.Lock()
+		defer t.slots[i].mu.Unlock()
+		return t.slots[i].promiser.Count()
+	})
 }
 
 // foreseen reports whether a promise, or the prediction that is at the card, answers a command that is to be executed.
@@ -98,10 +113,23 @@ func (t *Terminal) taken(f frame) error {
 	if !ts.book.take(x.seq) {
 		return protocolErrorf("sequence number %d of the %s slot out of order", x.seq, f.slot)
 	}
-	if command, response, ok := ts.promiser.Taken(number); ok {
+	switch command, response, ok := ts.promiser.Taken(number); {
+	case ok && response != nil:
 		t.took(ts, command, response)
+	case ok:
+		t.missed(ts, 1)
 	}
 	return nil
+}
+
+// missed notes commands that promises answered whose commands or answers are no longer known. The caller holds ts.mu.
+func (t *Terminal) missed(ts *terminalSlot, n uint32) {
+	if p := ts.predictor(); p != nil && n > 0 {
+		p.Missed()
+	}
+	for range n {
+		t.count(ts.slot, true)
+	}
 }
 
 // took notes that a promise has answered a command, and wipes both. The caller holds ts.mu.
@@ -131,9 +159,7 @@ func (t *Terminal) count(slot Slot, done bool) {
 // countMissed counts the commands that promises answered and whose takes a link lost: so many as the numbers leave
 // out, and never more than there were promises, whatever the PdT says. The caller holds ts.mu.
 func (t *Terminal) countMissed(ts *terminalSlot, missing uint32) {
-	for range min(missing, ts.unsure) {
-		t.count(ts.slot, true)
-	}
+	t.missed(ts, min(missing, ts.unsure))
 	ts.unsure = 0
 }
 
@@ -178,7 +204,8 @@ func (t *Terminal) endPrediction(ts *terminalSlot, j job, response []byte, err e
 		wipe(response)
 		response = nil
 	}
-	number, fate := ts.promiser.End(response)
+	now := time.Now()
+	number, fate := ts.promiser.End(response, now)
 	switch {
 	case fate == ahead.Awaited && errors.Is(err, ErrNotAhead):
 		return j
@@ -188,11 +215,14 @@ func (t *Terminal) endPrediction(ts *terminalSlot, j job, response []byte, err e
 		return job{}
 	case fate == ahead.Promised:
 		ts.predictor().Predicted(j.apdu, response)
+		ts.aging.expire(now)
 		p := promised{ts.book.epoch, number, j.apdu, response}
 		if err := ts.out.write(frameAhead, ts.slot, p.parts()...); err != nil {
 			ts.out.close(err)
 		}
-	case ts.card == j.card && !errors.Is(err, ErrNotAhead):
+	case ts.card != j.card:
+		j.card.(AheadCard).Predictor().Reset()
+	case !errors.Is(err, ErrNotAhead):
 		ts.predictor().Wasted(j.apdu, response)
 	}
 	wipe(j.apdu)
@@ -222,8 +252,16 @@ func (ts *terminalSlot) dropPromises() {
 		return
 	}
 	ts.promiser.Drop()
+	ts.aging.stop()
 	if p := ts.predictor(); p != nil {
 		p.Drop()
+	}
+}
+
+// leaveCard has the predictor of the present card, if there is one, forget what it knows (EL3). The caller holds ts.mu.
+func (ts *terminalSlot) leaveCard() {
+	if p := ts.predictor(); p != nil {
+		p.Reset()
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"time"
 
 	"tlagate/session/ahead"
 )
@@ -79,7 +78,7 @@ type workstationSlot struct {
 	out   *stream // where commands go; nil while there is no link
 
 	desk  *ahead.Desk // nil = no read-ahead
-	aging *time.Timer // drops what the desk has had for too long; nil = no read-ahead
+	aging *aging      // drops what the desk has had for too long; nil = no read-ahead
 }
 
 type response struct {

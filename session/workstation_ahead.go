@@ -13,9 +13,20 @@ func (w *Workstation) beginAhead(window int) {
 	}
 	for _, ws := range w.slots {
 		ws.desk = ahead.NewDesk(window)
-		ws.aging = time.AfterFunc(time.Hour, ws.age)
-		ws.aging.Stop()
+		ws.aging = newAging(&ws.mu, ws.desk)
 	}
+}
+
+// Window returns how many promises may be at hand in a slot, as both ends agree; 0 = no read-ahead.
+func (w *Workstation) Window() int { return w.window }
+
+// Ahead returns how many promises came, in all slots, and what became of them.
+func (w *Workstation) Ahead() ahead.Counts {
+	return sumOf(func(i Slot) ahead.Counts {
+		w.slots[i].mu.Lock()
+		defer w.slots[i].mu.Unlock()
+		return w.slots[i].desk.Count()
+	})
 }
 
 // beginAhead begins an exchange with a command that a promise answers, or else with what asks for it. The caller holds
@@ -51,7 +62,7 @@ func (ws *workstationSlot) promise(f frame) error {
 	if !ok {
 		return protocolErrorf("promise %d of the %s slot out of order", p.number, ws.slot)
 	}
-	ws.expire(now)
+	ws.aging.expire(now)
 	switch {
 	case answer == nil:
 	case ws.book.answered():
@@ -61,20 +72,6 @@ func (ws *workstationSlot) promise(f frame) error {
 		ws.done()
 	}
 	return nil
-}
-
-// age drops promises that are too old.
-func (ws *workstationSlot) age() {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	ws.expire(time.Now())
-}
-
-// expire drops promises that are too old, and sees to it that the next will be. The caller holds ws.mu.
-func (ws *workstationSlot) expire(now time.Time) {
-	if next := ws.desk.Expire(now); next > 0 {
-		ws.aging.Reset(next)
-	}
 }
 
 // answered takes note that the TLA has answered the exchange outstanding. The caller holds ws.mu.
@@ -104,7 +101,7 @@ func (ws *workstationSlot) loseLink() {
 func (ws *workstationSlot) dropPromises() {
 	if ws.desk != nil {
 		ws.desk.Drop()
-		ws.aging.Stop()
+		ws.aging.stop()
 	}
 }
 

@@ -148,6 +148,7 @@ func (p *presenter) show() error {
 		Refused: func(v policy.Verdict) { p.refused(p.slot, v) },
 		Verify:  p.verifier(p.lease).verify,
 		Signed:  p.signed,
+		Fetched: func() { p.executed.Add(1) },
 	})
 	if err := p.terminal.Insert(p.slot, p.lease.ATR, p.lease.Protocol, guard); err != nil {
 		p.log.Debug("card not shown", "slot", p.slot.String(), "error", err)

@@ -74,6 +74,8 @@ type SessionStatus struct {
 	LostSince       time.Time     `json:"lost_since,omitzero"`
 	GraceUntil      time.Time     `json:"grace_until,omitzero"` // while the link is lost: when the session will end
 	Ahead           *ahead.Counts `json:"ahead,omitempty"`      // what was read before programs asked for it; absent = nothing
+	// how many answers of a card may be on their way before programs ask for them, as both ends agreed; absent = none
+	ReadAhead int `json:"read_ahead,omitempty"`
 	// the user is asked to stay; only an act of theirs keeps the session
 	Ask     *Ask     `json:"ask,omitempty"`
 	Warning *Warning `json:"warning,omitempty"`
@@ -113,6 +115,9 @@ type CardStatus struct {
 	LastCommand time.Time `json:"last_command,omitzero"`
 	Declined    int64     `json:"declined,omitempty"`
 
+	// In a session: the card policy says that nothing of it is read ahead.
+	NotAhead bool `json:"not_ahead,omitempty"`
+
 	// Without a session: it was in when the last one ended, and still is, and nobody has tried to start another (5.1).
 	Forgotten bool `json:"forgotten,omitempty"`
 }
@@ -143,6 +148,7 @@ func (r *Relay) Status() Status {
 		}
 		if card != nil {
 			card.Forgotten = l == nil && left[reader.Card.Number]
+			card.NotAhead = l != nil && card.Use == UseSlot && !policy.ReadsAhead(reader.Card.ATR)
 		}
 		s.Readers = append(s.Readers, ReaderStatus{reader.Name, card})
 	}
@@ -175,6 +181,7 @@ func (l *live) status() *SessionStatus {
 		s.Gateway, s.GatewayIdentity = n.gateway, n.peers[0].Identity.String()
 		s.GatewayTLS, s.PdTTLS = &n.peers[0].TLS, &n.peers[1].TLS
 		s.Since, s.Until = n.since, n.since.Add(l.cfg.Timers.Absolute)
+		s.ReadAhead = n.terminal.Window()
 		if read := n.terminal.Ahead(); read != (ahead.Counts{}) {
 			s.Ahead = &read
 		}

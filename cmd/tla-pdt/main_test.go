@@ -17,6 +17,7 @@ import (
 	"tlagate/pdt"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/session/ahead"
 )
 
 // patience is the time for what must happen, however slow the machine is.
@@ -100,6 +101,15 @@ func TestExampleIsReadable(t *testing.T) {
 	c, err := configFlag{Config: "../../deploy/examples/pdt.yaml"}.load()
 	require.NoError(t, err)
 	require.Equal(t, cli.Servers{"gw1.operateur.example:8443"}, c.Gateways)
+}
+
+func TestStatusTellsOfReadAhead(t *testing.T) {
+	s := &pdt.SessionStatus{}
+	require.Equal(t, "off, here or at the terminal", describeAhead(s))
+	s.ReadAhead = 64
+	require.Equal(t, "nothing yet", describeAhead(s))
+	s.Ahead = &ahead.Counts{Sent: 9, Taken: 7, Dropped: 2}
+	require.Equal(t, "9 answers, 7 taken by programs, 2 dropped", describeAhead(s))
 }
 
 func TestStatusInWords(t *testing.T) {

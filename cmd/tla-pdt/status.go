@@ -50,6 +50,7 @@ func show(w io.Writer, st *pdt.Status, now time.Time) error {
 	fmt.Fprintf(t, "session\t%s\n", describeSession(st.Session, now))
 	if s := st.Session; s != nil {
 		fmt.Fprintf(t, "its user\t%s\n", describeUser(s.User))
+		fmt.Fprintf(t, "read ahead\t%s\n", describeAhead(s))
 	}
 	for _, s := range st.Slots {
 		fmt.Fprintf(t, "%s card\t%s\n", s.Role, describeSlot(s))
@@ -98,6 +99,16 @@ func describeSession(s *pdt.SessionStatus, now time.Time) string {
 		text += fmt.Sprintf(", link lost for %s", now.Sub(s.Lost).Round(time.Second))
 	}
 	return text
+}
+
+func describeAhead(s *pdt.SessionStatus) string {
+	switch {
+	case s.ReadAhead == 0:
+		return "off, here or at the terminal"
+	case s.Ahead == nil:
+		return "nothing yet"
+	}
+	return fmt.Sprintf("%d answers, %d taken by programs, %d dropped", s.Ahead.Read(), s.Ahead.Taken, s.Ahead.Dropped)
 }
 
 func describeUser(u *pdt.UserStatus) string {

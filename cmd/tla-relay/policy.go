@@ -50,8 +50,9 @@ func readPolicy(file string, table *policy.Table) error {
 }
 
 type policyCmd struct {
-	Show policyShowCmd `cmd:"" help:"Print a card policy of this program: a start for your own."`
-	Test policyTestCmd `cmd:"" help:"Say what becomes of commands: exit 0 if all are allowed, 1 if not."`
+	Show  policyShowCmd  `cmd:"" help:"Print a card policy of this program: a start for your own."`
+	Test  policyTestCmd  `cmd:"" help:"Say what becomes of commands, and what is read ahead after them: exit 0 if all are allowed, 1 if not."`
+	Ahead policyAheadCmd `cmd:"" help:"Say what each profile has read ahead, before a program asks for it."`
 }
 
 type policyShowCmd struct {
@@ -62,6 +63,21 @@ func (c *policyShowCmd) Run(app *cli.App) error {
 	text, _ := shipped(c.Name)
 	_, err := app.Stdout.Write(text)
 	return err
+}
+
+type policyAheadCmd struct {
+	File string `arg:"" optional:"" default:"built-in" help:"Card policy (YAML), built-in or generic-readonly."`
+}
+
+func (c *policyAheadCmd) Run(app *cli.App) error {
+	p, err := loadPolicy(c.File)
+	if err != nil {
+		return cli.Usage("%w", err)
+	}
+	for _, line := range p.ExplainAhead() {
+		fmt.Fprintln(app.Stdout, line)
+	}
+	return nil
 }
 
 type policyTestCmd struct {

@@ -56,6 +56,70 @@ func TestC1PolicyTestExplains(t *testing.T) {
 	}
 }
 
+// TestC1PolicyTellsWhatIsReadAhead: what each profile has read ahead, and after which commands.
+func TestC1PolicyTellsWhatIsReadAhead(t *testing.T) {
+	code, out, _ := run(t, "policy", "ahead")
+	require.Zero(t, code)
+	require.Equal(t, `profile "vitale": reads on, eof stop, responses off
+profile "cps": reads on, eof stop, responses off
+`, out)
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(`
+version: 1
+profiles:
+  - name: mine
+    cards: ["3B*"]
+    rules: [{name: all, cla: "00", action: allow}]
+    ahead:
+      eof: probe
+      responses: on
+      files:
+        - {file: "d001", apps: ["D250000002564954414C45"], read: 128}
+        - {file: "D002", records: 12}
+  - {name: none, cards: ["3F*"], rules: [], ahead: {reads: off}}
+`), 0o600))
+	code, out, _ = run(t, "policy", "ahead", file)
+	require.Zero(t, code)
+	require.Equal(t, `profile "mine": reads on, eof probe, responses on
+  file D001 of D250000002564954414C45: 128 octets from the beginning, after SELECT
+  file D002: 12 records, one after the other
+profile "none": reads off
+`, out)
+	_, out, _ = run(t, "policy", "test", "--atr", "3B00", file, "00A404000BD250000002564954414C45", "00A4020C02D001",
+		"00B0000080", "00A4020C02D002", "00B2010400", "00200081041234FFFF")
+	require.Equal(t, `1. 00A40400: allow, profile "mine", rule "all" (that rule says so)
+2. 00A4020C: allow, profile "mine", rule "all" (that rule says so), then 00B0000080 is read ahead
+3. 00B00000: allow, profile "mine", rule "all" (that rule says so)
+4. 00A4020C: allow, profile "mine", rule "all" (that rule says so)
+5. 00B20104: allow, profile "mine", rule "all" (that rule says so), then 00B2020400 is read ahead
+`, strings.Join(strings.SplitAfter(out, "\n")[:5], ""))
+	code, _, errs := run(t, "policy", "ahead", "nowhere.yaml")
+	require.Equal(t, 2, code)
+	require.Contains(t, errs, "cannot")
+}
+
+// TestThePolicysExamplesAreReadable: those of docs/policy.md that are whole.
+func TestThePolicysExamplesAreReadable(t *testing.T) {
+	page, err := os.ReadFile("../../docs/policy.md")
+	require.NoError(t, err)
+	var all []string
+	for _, part := range strings.Split(string(page), "```yaml\n")[1:] {
+		text, _, _ := strings.Cut(part, "```")
+		if !strings.HasPrefix(text, "version: 1\n") {
+			continue
+		}
+		file := filepath.Join(t.TempDir(), "policy.yaml")
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		p, err := loadPolicy(file)
+		require.NoError(t, err, text)
+		all = append(all, p.ExplainAhead()...)
+	}
+	require.Equal(t, []string{`profile "vitale": reads on, eof stop, responses off`,
+		`profile "vitale": reads on, eof probe, responses on`,
+		"  file D001 of D250000002564954414C45: 128 octets from the beginning, after SELECT",
+		"  file D002: 12 records, one after the other"}, all)
+}
+
 func TestC1GenericReadonlyReadsAlone(t *testing.T) {
 	code, out, errs := run(t, "policy", "test", "generic-readonly", "00A4040007A0000000041010", "00A40000023F00",
 		"00B0000000", "00B00000000200", "00B2010400", "00CA01C200", "00200081")

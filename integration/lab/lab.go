@@ -63,6 +63,7 @@ type Lab struct {
 	Persons     *Persons  // by whose certificates users prove who they are; nil = nobody is asked
 	User        string    // what gateway and PdT say under user; "" = nothing
 	ProofKey    string    // proof-key of the card policy for CPS cards; "" = nothing
+	ReadAhead   string    // ahead of the card policy for Vitale cards; "" = nothing
 	RelayLines  []string  // more of the relay's configuration, for Start
 
 	RelayProgram string     // runs in place of our tla-relay; "" = ours

@@ -34,5 +34,9 @@ func (l *Lab) writePolicy() error {
 		const profile = "  - name: cps\n"
 		text = strings.Replace(text, profile, profile+"    proof-key: "+l.ProofKey+"\n", 1)
 	}
+	if l.ReadAhead != "" {
+		const profile = "  - name: vitale\n"
+		text = strings.Replace(text, profile, profile+"    ahead: "+l.ReadAhead+"\n", 1)
+	}
 	return os.WriteFile(l.Path("policy.yaml"), []byte(text), 0o600)
 }

@@ -13,7 +13,7 @@ import (
 func promised(t require.TestingT, p *Promiser, n byte) byte {
 	for p.May(0) {
 		p.Begin(read(n))
-		_, fate := p.End([]byte{n, 0x90, 0})
+		_, fate := p.End([]byte{n, 0x90, 0}, time.Time{})
 		require.Equal(t, Promised, fate)
 		n++
 	}
@@ -80,13 +80,13 @@ func TestMisses(t *testing.T) {
 func TestRests(t *testing.T) {
 	p := NewPromiser(8)
 	p.Begin(read(0))
-	_, fate := p.End(nil)
+	_, fate := p.End(nil, time.Time{})
 	require.Equal(t, Dropped, fate)
 	require.False(t, p.May(0))
 	p.Asked(0, read(0))
 	require.True(t, p.May(0))
 	p.Begin(read(1))
-	_, fate = p.End(make([]byte, MaxOctets))
+	_, fate = p.End(make([]byte, MaxOctets), time.Time{})
 	require.Equal(t, Dropped, fate)
 	require.False(t, p.May(0))
 }
@@ -106,10 +106,10 @@ func TestRoom(t *testing.T) {
 	require.True(t, p.May(MaxOctets))
 	require.False(t, p.May(MaxOctets+1))
 	p.Begin(read(0))
-	p.End(make([]byte, 99))
+	p.End(make([]byte, 99), time.Time{})
 	require.False(t, p.May(MaxOctets-100))
 	p.Begin(read(1))
-	p.End(nil)
+	p.End(nil, time.Time{})
 	require.Zero(t, p.Count().Dropped)
 }
 
@@ -142,7 +142,7 @@ func TestBounds(t *testing.T) {
 			response := make([]byte, rapid.SampledFrom([]int{2, 100, 2000, 20000}).Draw(t, "octets"))
 			if p.May(0) {
 				p.Begin(read(byte(number)))
-				p.End(response)
+				p.End(response, time.Time{})
 			} else if rapid.Bool().Draw(t, "take") && p.open.len() > 0 {
 				p.Taken(p.open.list[0].number)
 			} else {
@@ -160,4 +160,74 @@ func TestBounds(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestEL3OpenPromisesAreWiped after a while; they stay open, so that a take is known, and make no room for more.
+func TestEL3OpenPromisesAreWiped(t *testing.T) {
+	p, now := NewPromiser(8), time.Now()
+	for n := range byte(2) {
+		p.Begin(read(n))
+		p.End([]byte{n, 0x90, 0}, now.Add(time.Duration(n)*time.Second))
+	}
+	held := p.Held()
+	require.Equal(t, MaxOpen, p.Expire(now))
+	require.Equal(t, time.Second, p.Expire(now.Add(MaxOpen)), "the second is younger")
+	require.Equal(t, [][]byte{{0, 0, 0}, {1, 0x90, 0}}, held)
+	require.Equal(t, 2, p.Open())
+	require.False(t, p.May(0))
+	require.True(t, p.Unsure(0, read(0)), "it may be on its way")
+	require.False(t, p.Unsure(1, read(0)), "the PdT has had it")
+	require.False(t, p.Unsure(0, read(1)))
+	command, response, ok := p.Taken(1)
+	require.True(t, ok)
+	require.Equal(t, read(0), command)
+	require.Nil(t, response)
+	_, response, ok = p.Taken(2)
+	require.True(t, ok)
+	require.Equal(t, []byte{1, 0x90, 0}, response)
+	require.Equal(t, Counts{Sent: 2, Taken: 2}, p.Count())
+	require.Zero(t, p.Expire(now))
+}
+
+// TestWipedPromisesAnswerNothing: an ask that is not unsure has the card execute the command.
+func TestWipedPromisesAnswerNothing(t *testing.T) {
+	for got, command := range map[uint32][]byte{1: read(0), 0: choose} {
+		p, now := NewPromiser(8), time.Now()
+		p.Begin(read(0))
+		p.End([]byte{0, 0x90, 0}, now)
+		p.Expire(now.Add(MaxOpen))
+		v, response := p.Asked(got, command)
+		require.Equal(t, Execute, v)
+		require.Nil(t, response)
+		require.Zero(t, p.Open())
+	}
+}
+
+// TestDeskCounts what came, was taken, and dropped for whatever reason.
+func TestDeskCounts(t *testing.T) {
+	d, now := NewDesk(2), time.Now()
+	d.Enter(1)
+	come := func(number uint32, n byte, waiting bool) {
+		_, ok := d.Come(1, number, read(n), []byte{n, 0x90, 0}, waiting, now)
+		require.True(t, ok)
+	}
+	come(1, 0, false)
+	_, _, ok := d.Take(1, read(0), now)
+	require.True(t, ok)
+	d.Ask(1, read(1))
+	come(2, 1, true)
+	require.Equal(t, Counts{Sent: 2, Taken: 2}, d.Count())
+	come(3, 2, false)
+	d.Ask(1, read(9))
+	come(4, 9, true)
+	d.Answered(true)
+	require.Equal(t, Counts{Sent: 4, Taken: 2, Dropped: 2}, d.Count())
+	for number := range uint32(3) { // one more than fit
+		come(5+number, 0, false)
+	}
+	require.Equal(t, Counts{Sent: 7, Taken: 2, Dropped: 5}, d.Count())
+	come(8, 0, false)
+	d.Expire(now.Add(MaxAge))
+	require.Equal(t, Counts{Sent: 8, Taken: 2, Dropped: 6}, d.Count())
+	require.Zero(t, d.AtHand())
 }

@@ -5,9 +5,10 @@ import (
 	"slices"
 )
 
-// Clone returns a copy, for models that explore every order of events.
+// Clone returns a copy, for models that explore every order of events: it has counted nothing.
 func (d *Desk) Clone() *Desk {
 	c := *d
+	c.count = Counts{}
 	c.hand.list, c.asked = slices.Clone(d.hand.list), bytes.Clone(d.asked)
 	c.hand.own()
 	return &c

@@ -15,16 +15,26 @@ type Desk struct {
 	settled uint32 // SETTLED: up to it, none is open at the TLA
 	asked   []byte // the command that the TLA was asked for; nil = none that a promise may answer
 	open    bool   // the first promise that comes may answer it
+
+	count Counts
 }
 
 // NewDesk returns a desk for promises of at most window at once.
 func NewDesk(window int) *Desk { return &Desk{window: min(window, MaxWindow)} }
 
+// Count returns the promises so far; those of no desk are none.
+func (d *Desk) Count() Counts {
+	if d == nil {
+		return Counts{}
+	}
+	return d.count
+}
+
 // Enter takes the slot's epoch; in another one the TLA has dropped the promises of the last, and what was asked in that
 // has no other answer than a response.
 func (d *Desk) Enter(epoch uint32) {
 	if epoch != d.epoch {
-		d.hand.drop()
+		d.Drop()
 		d.Answered(true)
 		d.epoch = epoch
 	}
@@ -40,13 +50,14 @@ func (d *Desk) Take(epoch uint32, command []byte, now time.Time) (number uint32,
 	p := d.hand.pop()
 	clear(p.command)
 	d.settled = p.number
+	d.count.Taken++
 	return p.number, p.response, true
 }
 
 // Ask drops what is at hand, since the TLA is asked for something else, and returns GOT. Unless command is nil, the
 // first promise that comes may answer it.
 func (d *Desk) Ask(epoch uint32, command []byte) (got uint32) {
-	none := d.hand.drop() == 0 && d.got == d.settled
+	none := d.Drop() == 0 && d.got == d.settled
 	d.forget()
 	if command != nil && epoch == d.epoch {
 		d.asked, d.open = bytes.Clone(command), none
@@ -62,11 +73,17 @@ func (d *Desk) Come(epoch, number uint32, command, response []byte, waiting bool
 		return nil, false
 	}
 	d.got = number
-	if waiting {
-		return d.answer(epoch, command, response), true
+	d.count.Sent++
+	if !waiting {
+		d.keep(epoch, promise{number: number, command: command, response: response, since: now})
+		return nil, true
 	}
-	d.keep(epoch, promise{number: number, command: command, response: response, came: now})
-	return nil, true
+	if answer = d.answer(epoch, command, response); answer != nil {
+		d.count.Taken++
+	} else {
+		d.count.Dropped++
+	}
+	return answer, true
 }
 
 // answer returns the response if it is that of what was asked; no later promise may answer it.
@@ -83,7 +100,8 @@ func (d *Desk) answer(epoch uint32, command, response []byte) []byte {
 // keep keeps a copy of a promise. Rather than more than the bounds, it keeps none: GOT tells.
 func (d *Desk) keep(epoch uint32, p promise) {
 	if epoch != d.epoch || !d.hand.fits(p.size(), d.window) {
-		d.hand.drop()
+		d.Drop()
+		d.count.Dropped++
 		return
 	}
 	p.command, p.response = bytes.Clone(p.command), bytes.Clone(p.response)
@@ -99,14 +117,18 @@ func (d *Desk) Answered(judged bool) {
 	}
 }
 
-// Drop drops what is at hand; GOT tells the TLA. What was asked may still be answered by the first promise that comes,
-// and perhaps by nothing else.
-func (d *Desk) Drop() { d.hand.drop() }
+// Drop drops what is at hand, and returns how many there were; GOT tells the TLA. What was asked may still be answered
+// by the first promise that comes, and perhaps by nothing else.
+func (d *Desk) Drop() (n int) {
+	n = d.hand.drop()
+	d.count.Dropped += uint64(n)
+	return n
+}
 
 // Lost drops what is at hand when the link is lost, as the other end does. What was asked is asked again on the next
 // link if the TLA has not received it: as if none had been at hand.
 func (d *Desk) Lost() {
-	d.hand.drop()
+	d.Drop()
 	d.settled, d.open = d.got, d.asked != nil
 }
 
@@ -115,10 +137,10 @@ func (d *Desk) Expire(now time.Time) time.Duration {
 	if d.hand.len() == 0 {
 		return 0
 	}
-	if left := MaxAge - now.Sub(d.hand.list[0].came); left > 0 {
+	if left := MaxAge - now.Sub(d.hand.list[0].since); left > 0 {
 		return left
 	}
-	d.hand.drop()
+	d.Drop()
 	return 0
 }
 

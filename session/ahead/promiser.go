@@ -3,6 +3,7 @@ package ahead
 import (
 	"bytes"
 	"math"
+	"time"
 )
 
 const (
@@ -36,6 +37,9 @@ type Counts struct {
 	Dropped uint64 `json:"dropped"` // executed, and nobody wanted it
 }
 
+// Read returns how many answers there were at least: some were dropped before they could be sent.
+func (c Counts) Read() uint64 { return max(c.Sent, c.Taken+c.Dropped) }
+
 // Plus returns the sum of both.
 func (c Counts) Plus(o Counts) Counts {
 	return Counts{c.Sent + o.Sent, c.Taken + o.Taken, c.Dropped + o.Dropped}
@@ -66,18 +70,31 @@ func NewPromiser(window int) *Promiser {
 	return &Promiser{most: min(window, MaxWindow), window: min(window, firstWindow)}
 }
 
-// Count returns the promises so far.
-func (p *Promiser) Count() Counts { return p.count }
+// Count returns the promises so far; those of no promiser are none.
+func (p *Promiser) Count() Counts {
+	if p == nil {
+		return Counts{}
+	}
+	return p.count
+}
 
 // Open returns how many promises are open.
 func (p *Promiser) Open() int { return p.open.len() }
 
-// Asked judges a command that the PdT asks for after it got the promise of that number; response, which the caller
-// owns, is that of Kept.
+// Unsure reports whether a promise that is on its way answers a command that the PdT asks for after it got the promise
+// of that number, though its answer is wiped: then only the next link can tell whether the PdT has it.
+func (p *Promiser) Unsure(got uint32, command []byte) bool {
+	oldest := p.open.oldest()
+	return oldest != nil && oldest.wiped && oldest.number > got && oldest.is(command)
+}
+
+// Asked judges a command that the PdT asks for after it got the promise of that number, unless that is Unsure;
+// response, which the caller owns, is that of Kept.
 func (p *Promiser) Asked(got uint32, command []byte) (v Verdict, response []byte) {
 	p.rests = false
-	if p.open.len() > 0 && p.open.list[0].number > got && p.open.list[0].is(command) {
-		return Kept, p.take()
+	oldest := p.open.oldest()
+	if oldest != nil && oldest.number > got && oldest.is(command) && !oldest.wiped {
+		return Kept, p.take().response
 	}
 	if p.open.len() == 0 && p.under != nil && p.fate == Promised && bytes.Equal(p.under, command) {
 		p.fate = Awaited
@@ -107,8 +124,8 @@ func (p *Promiser) judge(command []byte) {
 	}
 }
 
-// Taken notes that a command took the promise of that number, and returns the promise, which the caller owns; ok is
-// false if it is not open.
+// Taken notes that a command took the promise of that number, and returns the promise, which the caller owns, without
+// response if that is wiped; ok is false if it is not open.
 func (p *Promiser) Taken(number uint32) (command, response []byte, ok bool) {
 	p.rests = false
 	for p.open.len() > 0 && p.open.list[0].number < number { // the PdT has dropped them
@@ -119,15 +136,18 @@ func (p *Promiser) Taken(number uint32) (command, response []byte, ok bool) {
 	if p.open.len() == 0 || p.open.list[0].number != number {
 		return nil, nil, false
 	}
-	command = p.open.list[0].command
-	return command, p.take(), true
+	taken := p.take()
+	if taken.wiped {
+		taken.response = nil
+	}
+	return taken.command, taken.response, true
 }
 
 // take takes the oldest promise out for the command that it answers.
-func (p *Promiser) take() (response []byte) {
+func (p *Promiser) take() promise {
 	p.count.Taken++
 	p.grow()
-	return p.open.pop().response
+	return p.open.pop()
 }
 
 func (p *Promiser) grow() { p.window, p.took = min(p.window+growth, p.most), true }
@@ -143,10 +163,10 @@ func (p *Promiser) Begin(command []byte) { p.under, p.fate = command, Promised }
 
 // End notes that the prediction has ended, with a response unless that is nil. If it is Promised, it has that number
 // and copies are kept.
-func (p *Promiser) End(response []byte) (number uint32, fate Fate) {
+func (p *Promiser) End(response []byte, now time.Time) (number uint32, fate Fate) {
 	command, fate := p.under, p.fate
 	p.under = nil
-	next := promise{number: p.last + 1, command: command, response: response}
+	next := promise{number: p.last + 1, command: command, response: response, since: now}
 	if fate == Promised && (response == nil || !p.open.fits(next.size(), p.window)) {
 		fate, p.rests = Dropped, true
 	}
@@ -161,6 +181,19 @@ func (p *Promiser) End(response []byte) (number uint32, fate Fate) {
 	next.command, next.response = bytes.Clone(command), bytes.Clone(response)
 	p.open.push(next)
 	return next.number, Promised
+}
+
+// Expire wipes the answers of promises that are open for too long (EL3), and returns when it is to be called again;
+// zero = there is nothing. They stay open, and make no room: nobody has asked for more.
+func (p *Promiser) Expire(now time.Time) time.Duration {
+	for i := range p.open.list {
+		one := &p.open.list[i]
+		if left := MaxOpen - now.Sub(one.since); left > 0 {
+			return left
+		}
+		one.wipeResponse()
+	}
+	return 0
 }
 
 // Drop drops what is open, and what a prediction at the card will answer, unless a command awaits that.

@@ -7,6 +7,10 @@ const (
 	MaxWindow = 64              // open at once, whatever both hellos say
 	MaxOctets = 16 << 10        // of their commands and responses
 	MaxAge    = 2 * time.Second // at hand at the PdT
+
+	// MaxOpen is how long the TLA keeps what it has promised: after that, the PdT has dropped it, unless it was on its
+	// way for that long.
+	MaxOpen = 10 * time.Second
 )
 
 // promise is a command that no program has given yet, and its answer.
@@ -14,7 +18,8 @@ type promise struct {
 	number   uint32
 	command  []byte // owned, as is response
 	response []byte
-	came     time.Time // at the PdT
+	since    time.Time // when it came, or was sent
+	wiped    bool      // the response is, which counts all the same
 }
 
 func (p *promise) size() int { return len(p.command) + len(p.response) }
@@ -22,6 +27,12 @@ func (p *promise) size() int { return len(p.command) + len(p.response) }
 func (p *promise) wipe() {
 	clear(p.command)
 	clear(p.response)
+}
+
+// wipeResponse wipes what a card answered; the command, which has no data, still tells what was promised.
+func (p *promise) wipeResponse() {
+	clear(p.response)
+	p.wiped = true
 }
 
 func (p *promise) is(command []byte) bool { return string(p.command) == string(command) }
@@ -42,6 +53,14 @@ func (q *queue) fits(size, window int) bool {
 func (q *queue) push(p promise) {
 	q.list = append(q.list, p)
 	q.octets += p.size()
+}
+
+// oldest returns the oldest promise; nil = there is none.
+func (q *queue) oldest() *promise {
+	if len(q.list) == 0 {
+		return nil
+	}
+	return &q.list[0]
 }
 
 // pop takes the oldest out; the caller owns it.

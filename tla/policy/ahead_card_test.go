@@ -11,8 +11,8 @@ import (
 )
 
 // modelCard is a card in which everything that a prediction could disturb is a state of its own: the current file, the
-// record pointer, a challenge and a permission that are good for the next command alone, a response that waits to be
-// fetched, secure messaging, and errors that count.
+// record pointer, a challenge and a permission that are good for the next command alone, a right to read that lasts, a
+// response that waits to be fetched by the next command, perhaps in two parts, secure messaging, and errors that count.
 type modelCard struct {
 	mu  sync.Mutex
 	log []executed
@@ -22,7 +22,9 @@ type modelCard struct {
 	record   int
 	serial   byte // of challenges
 	waiting  []byte
+	granted  bool // file 7 may be read
 	secure   bool
+	moves    bool // reading a record by its number moves the pointer, as it should not
 	errors   int
 	before   string // the last command: "challenge", "permission", or another
 	resetted int
@@ -34,12 +36,17 @@ type executed struct {
 	ahead          bool
 }
 
-// modelFiles are the transparent files, by number. How a card says that one ends differs.
+// modelFiles are the files, by number. How a card says that one ends differs.
 var modelFiles = map[int]struct {
 	length int
 	end    string // "6B00", "6282": what there is, or "6C": ask for what there is
 	fcp    bool   // SELECT tells the length
-}{1: {200, "6B00", false}, 2: {93, "6282", true}, 3: {77, "6C", false}, 4: {128, "6B00", true}}
+	rows   int    // it has records instead
+}{1: {200, "6B00", false, 0}, 2: {93, "6282", true, 0}, 3: {77, "6C", false, 0}, 4: {128, "6B00", true, 0},
+	6: {0, "", true, 5}, 7: {60, "6B00", true, 0}}
+
+// guarded is the file that may not always be read.
+const guarded = 7
 
 const maxErrors = 6
 
@@ -47,6 +54,7 @@ func (c *modelCard) Reset(session.ResetKind) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.file, c.record, c.waiting, c.secure, c.errors, c.before = 0, 0, nil, false, 0, ""
+	c.granted = false
 	c.resetted++
 	c.log = append(c.log, executed{apdu: "reset"})
 	return []byte{0x3B, 0x75}, nil
@@ -80,14 +88,13 @@ func (c *modelCard) execute(apdu []byte, before string, waiting []byte) []byte {
 		return c.choose(int(apdu[len(apdu)-1]), apdu[3] == 0)
 	case 0xB0:
 		return c.read(apdu)
-	case 0xB2: // the next record
-		c.record++
-		return append([]byte{c.id, byte(c.file), byte(c.record)}, 0x90, 0)
+	case 0xB2:
+		return c.readRecord(int(apdu[2]), apdu[3])
 	case 0xC0:
-		if waiting == nil {
-			return sw("6985")
-		}
-		return append(slices.Clone(waiting), 0x90, 0)
+		return c.fetch(apdu, waiting)
+	case 0x88: // an answer of ten octets, which is fetched in two parts
+		c.waiting = []byte{c.id, 'a', 'n', 's', 'w', 'e', 'r', 'i', 's', c.serial}
+		return sw("6106")
 	case 0xCA:
 		if apdu[4] != 6 {
 			return sw("6C06")
@@ -98,7 +105,7 @@ func (c *modelCard) execute(apdu []byte, before string, waiting []byte) []byte {
 		c.before = "challenge"
 		return []byte{c.id, c.serial, 0x90, 0}
 	case 0x22:
-		c.before = "permission"
+		c.before, c.granted = "permission", c.granted || apdu[3] == 1
 		return sw("9000")
 	case 0x82, 0x2A: // good only right after a challenge, or a permission
 		if (apdu[1] == 0x82) != (before == "challenge") || apdu[1] == 0x2A && before != "permission" {
@@ -108,6 +115,38 @@ func (c *modelCard) execute(apdu []byte, before string, waiting []byte) []byte {
 		return sw("9000")
 	}
 	return sw("6D00")
+}
+
+// fetch returns what waits, at most six octets at once. Asked for another length, the card says which, and has it
+// still.
+func (c *modelCard) fetch(apdu, waiting []byte) []byte {
+	n := min(6, len(waiting))
+	switch {
+	case waiting == nil:
+		return []byte{0x69, 0x85}
+	case int(apdu[4]) != n:
+		c.waiting = waiting
+		return []byte{0x6C, byte(n)}
+	case n < len(waiting):
+		c.waiting = waiting[n:]
+		return append(slices.Clone(waiting[:n]), 0x61, byte(len(waiting)-n))
+	}
+	return append(slices.Clone(waiting), 0x90, 0)
+}
+
+// readRecord reads the record of that number, or the next one.
+func (c *modelCard) readRecord(number int, p2 byte) []byte {
+	switch {
+	case p2 == 2:
+		c.record++
+		number = c.record
+	case c.moves:
+		c.record = number
+	}
+	if number < 1 || number > modelFiles[c.file].rows {
+		return []byte{0x6A, 0x83}
+	}
+	return []byte{c.id, byte(c.file), byte(number), 0x90, 0}
 }
 
 func (c *modelCard) choose(file int, tells bool) []byte {
@@ -132,8 +171,11 @@ func (c *modelCard) read(apdu []byte) []byte {
 		c.file, at = int(apdu[2]&0x1F), int(apdu[3])
 	}
 	f, ok := modelFiles[c.file]
-	if !ok {
+	switch {
+	case !ok || f.rows > 0:
 		return []byte{0x69, 0x86}
+	case c.file == guarded && !c.granted:
+		return []byte{0x69, 0x82}
 	}
 	le := int(apdu[4])
 	if le == 0 {

@@ -76,6 +76,7 @@ func (g *Guard) whole(last command) ([]byte, error) {
 
 // send sends the parts; the first answer other than success is that of the whole.
 func (g *Guard) send(parts [][]byte) (response []byte, err error) {
+	g.loseFetched()
 	for _, apdu := range parts {
 		response, err = g.card.Transmit(apdu)
 		if sw1, _ := status(response); err != nil || sw1 != 0x90 {

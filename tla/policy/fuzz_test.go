@@ -113,7 +113,8 @@ func (c *judgeCard) Reset(session.ResetKind) ([]byte, error) {
 	return []byte{0x3B, 0xAC}, nil
 }
 
-var fuzzTable = Table{Version: 1, Profiles: []Profile{{Name: "fuzz", Cards: []string{"3BAC"}, Rules: []Rule{
+var fuzzTable = Table{Version: 1, Profiles: []Profile{{Name: "fuzz", Cards: []string{"3BAC"}, Ahead: Ahead{EOF: Probe,
+	Responses: On, Files: []File{{File: "3F00", Read: 16}}}, Rules: []Rule{
 	{Name: "select", CLA: "00", INS: "A4", P1: "04", P2: "00", Data: []string{aidA, aidB}, Action: Allow},
 	{Name: "master file", CLA: "00", INS: "A4", P1: "00", P2: "00", Data: []string{"3F00"}, Action: Allow},
 	{Name: "read", CLA: "00", INS: "B0", Apps: []string{aidA}, Action: Allow},
@@ -122,7 +123,7 @@ var fuzzTable = Table{Version: 1, Profiles: []Profile{{Name: "fuzz", Cards: []st
 	{Name: "proprietary", CLA: "80", INS: "CA", Action: Allow},
 }}}}
 
-// play sends what the octets say: length and APDU, repeatedly; length 0 is a reset.
+// play sends what the octets say, and what is predicted after it: length and APDU, repeatedly; length 0 is a reset.
 func play(g *Guard, script []byte) {
 	for len(script) > 0 {
 		n := int(script[0])
@@ -132,9 +133,25 @@ func play(g *Guard, script []byte) {
 			continue
 		}
 		n = min(n, len(script))
-		_, _ = g.Transmit(script[:n])
+		response, _ := g.Transmit(script[:n])
+		g.predictor.Gave(script[:n], response)
+		g.predict(n % 4)
 		script = script[n:]
 	}
+}
+
+// predict has the card execute so many predictions, of which the program takes none.
+func (g *Guard) predict(n int) {
+	for range n {
+		apdu, _ := g.predictor.Next()
+		if apdu == nil {
+			return
+		}
+		if response, err := g.Ahead(apdu); err == nil {
+			g.predictor.Predicted(apdu, response)
+		}
+	}
+	g.predictor.Drop()
 }
 
 func script(apdus ...string) []byte {

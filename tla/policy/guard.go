@@ -23,6 +23,7 @@ type Guard struct {
 	pending   map[int]byte
 	chain     *chain // nil = none under way
 	predictor *predictor
+	fetched   *fetched   // by a prediction
 	keys      *proofKeys // of the card's proofs
 }
 
@@ -38,12 +39,14 @@ type Hooks struct {
 	Verify func(header [4]byte, f pin.Format) ([]byte, error)
 	// Signed is called after each command that may have signed with the key of a proof.
 	Signed func()
+	// Fetched is called for each command that is answered from what a prediction fetched.
+	Fetched func()
 }
 
 // Guard returns a guard that puts the policy before a card, just reset, with that ATR.
 func (p *Policy) Guard(card session.Card, atr []byte, hooks Hooks) *Guard {
-	g := &Guard{card: card, profile: p.profileOf(atr), hooks: hooks}
-	g.predictor = newPredictor(g.profile)
+	g := &Guard{card: card, profile: p.profileOf(atr), hooks: hooks, fetched: new(fetched)}
+	g.predictor = newPredictor(g.profile, g.fetched)
 	g.keys = newProofKeys(g.profile != nil && g.profile.reserved, p.Applications(atr))
 	g.forget()
 	return g
@@ -53,6 +56,7 @@ func (g *Guard) forget() {
 	g.apps, g.pending = map[int]string{0: ""}, map[int]byte{}
 	g.keys.forget()
 	g.dropChain()
+	g.fetched.drop()
 }
 
 // Reset resets the card, and with it what is selected; a reset that fails may have done so, too.
@@ -67,6 +71,7 @@ func (g *Guard) Reset(kind session.ResetKind) ([]byte, error) {
 
 // Transmit sends a command to the card if the policy allows it, else it answers with a status word.
 func (g *Guard) Transmit(apdu []byte) ([]byte, error) {
+	g.learn()
 	c, err := parse(apdu)
 	if err != nil {
 		g.dropChain()
@@ -79,9 +84,35 @@ func (g *Guard) Transmit(apdu []byte) ([]byte, error) {
 	if v := g.judge(c, false); v.Action != Allow {
 		return g.refuse(c, v)
 	}
-	response, err := g.card.Transmit(apdu)
+	response, err := g.transmit(c, apdu)
 	g.note(c, response, err)
 	return response, err
+}
+
+// transmit has the card execute a command, or answers with what a prediction fetched from it.
+func (g *Guard) transmit(c command, apdu []byte) ([]byte, error) {
+	response, ok := g.fetched.answer(c, apdu)
+	if !ok {
+		g.learn()
+		return g.card.Transmit(apdu)
+	}
+	if g.hooks.Fetched != nil {
+		g.hooks.Fetched()
+	}
+	return response, nil
+}
+
+// loseFetched is called before the card executes something else.
+func (g *Guard) loseFetched() {
+	g.fetched.lose()
+	g.learn()
+}
+
+// learn takes in what became of what a prediction fetched.
+func (g *Guard) learn() {
+	if went, more := g.fetched.settle(); went && !more {
+		delete(g.pending, 0)
+	}
 }
 
 // judge lets a GET RESPONSE pass that fetches the response of an allowed command; the table decides on all others.
@@ -179,20 +210,22 @@ func (g *Guard) note(c command, response []byte, err error) {
 	}
 }
 
-// selected takes in a SELECT (ISO 7816-4, 11.2.2).
-func (g *Guard) selected(c command) {
-	channel := c.channel()
+// selected takes in a SELECT.
+func (g *Guard) selected(c command) { g.apps[c.channel()] = c.selects(g.app(c.channel())) }
+
+// selects returns which application is selected after a SELECT that succeeded (ISO 7816-4, 11.2.2), and before it app.
+func (c command) selects(app string) string {
 	switch {
 	case c.secure() || c.proprietary():
-		g.apps[channel] = unknown
+		return unknown
 	case c.p1 == 0x04 && c.p2&0x03 == 0 && len(c.data) > 0: // by name, first or only occurrence
-		g.apps[channel] = string(c.data)
+		return string(c.data)
 	case c.p1 == 0x00 && (len(c.data) == 0 || string(c.data) == "\x3F\x00"): // the master file
-		g.apps[channel] = ""
+		return ""
 	case c.p1 == 0x00, c.p1 == 0x01, c.p1 == 0x02, c.p1 == 0x09: // a file of what is selected
-	default: // parent, path from the master file, next occurrence, and whatever else there is
-		g.apps[channel] = unknown
+		return app
 	}
+	return unknown // parent, path from the master file, next occurrence, and whatever else there is
 }
 
 // managed takes in a MANAGE CHANNEL (ISO 7816-4, 11.1.2).

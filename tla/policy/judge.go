@@ -48,6 +48,16 @@ func (p *Policy) Knows(atr string) bool {
 	return err == nil && p.profileOf(octets) != nil
 }
 
+// ReadsAhead reports whether anything of the card with that ATR, in hexadecimal, may be read ahead.
+func (p *Policy) ReadsAhead(atr string) bool {
+	octets, err := hex.DecodeString(atr)
+	if err != nil {
+		return false
+	}
+	profile := p.profileOf(octets)
+	return profile != nil && profile.ahead.Reads != Off
+}
+
 // judge decides on a command; chained says that its data are those of all its parts.
 func (p *profile) judge(c command, app string, chained bool) Verdict {
 	if p == nil {

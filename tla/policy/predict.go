@@ -3,10 +3,13 @@ package policy
 import "fmt"
 
 // predictor expects what a program will read next (docs/policy.md, "Read-ahead"): the next part of a file that it reads
-// part by part, and what the card said to ask for instead. It implements session.Predictor.
+// part by part, and what the card said to ask for instead; if the profile says so, what waits to be fetched, and the
+// beginning and the records of the files that it lists. It implements session.Predictor.
 type predictor struct {
-	on    bool
-	probe bool
+	profile   *profile
+	fetched   *fetched
+	on        bool
+	responses bool // what waits is fetched
 
 	given trail // after the commands that the program gave
 	head  trail // and after the predictions that it may give next
@@ -23,9 +26,14 @@ type trail struct {
 	row      int     // how many of these there were in a row, each where the one before had ended; 0 = none
 	length   int     // of the current EF, if it is known; 0 = not
 	exact    []byte  // what the card wants to be asked instead (6Cxx); nil = nothing
-	fetching bool    // a SELECT was answered 61xx, whose response will tell the length
+	waits    []byte  // the GET RESPONSE for what waits at the card (61xx); nil = nothing does
+	fetching bool    // what waits is that of a SELECT, and will tell the length
 	at       string  // the SELECTs since the reset, or the last by name; lost = not known
 	file     string  // and how the current EF was found from there
+	app      string  // selected, as the guard has it
+	listed   *listed // the current EF, if the profile lists it
+	fresh    bool    // it was selected, and nothing else happened since
+	record   command // the last READ RECORD by its number, if it was successful and nothing else happened since
 }
 
 const (
@@ -40,12 +48,13 @@ const (
 	sfiBit    = 0x80 // in P1: the rest of it is a short identifier
 )
 
-func newPredictor(p *profile) *predictor {
-	lengths := map[string]int{}
+// newPredictor returns the predictor for a card of that profile; nil = none, and nothing is predicted.
+func newPredictor(p *profile, f *fetched) *predictor {
 	if p == nil {
-		return &predictor{lengths: lengths}
+		p = &profile{ahead: Ahead{Reads: Off}}
 	}
-	return &predictor{on: p.ahead.Reads != Off, probe: p.ahead.EOF == Probe, lengths: lengths}
+	return &predictor{profile: p, fetched: f, on: p.ahead.Reads != Off, responses: p.ahead.Responses == On,
+		lengths: map[string]int{}}
 }
 
 // Gave implements session.Predictor.
@@ -58,16 +67,27 @@ func (p *predictor) Gave(apdu, response []byte) {
 		p.hidden = p.hidden || c.secure() || c.veiled()
 	}
 	if err == nil && response != nil {
+		p.fetched.gave(apdu)
 		p.follow(&p.given, c, apdu, response)
 	}
 	p.Drop()
 }
 
-// Took implements session.Predictor.
+// Took implements session.Predictor. Nothing was predicted beyond a response of which the card has more.
 func (p *predictor) Took(apdu, response []byte) {
+	p.fetched.took(apdu)
 	if c, err := parse(apdu); err == nil {
 		p.follow(&p.given, c, apdu, response)
 	}
+	if p.given.waits != nil {
+		p.Drop()
+	}
+}
+
+// Missed implements session.Predictor.
+func (p *predictor) Missed() {
+	p.fetched.took(nil)
+	p.Lose()
 }
 
 // Predicted implements session.Predictor.
@@ -78,10 +98,17 @@ func (p *predictor) Predicted(apdu, response []byte) {
 	}
 	asked, known := p.head.exact != nil, p.head.length > 0
 	p.follow(&p.head, c, apdu, response)
-	p.given.length = p.head.length // it is the same file
-	p.head.exact = nil             // one prediction that went wrong is enough
-	if failed := !asked && c.ins == insReadBinary && p.head.row == 0; failed {
-		p.ended, p.wrong = p.ended || !known && !p.probe, p.wrong || known
+	p.given.length = p.head.length        // it is the same file
+	p.head.exact, p.head.waits = nil, nil // one prediction that went wrong is enough, and so is one that waits
+	switch sw1, _ := status(response); c.ins {
+	case insReadBinary:
+		failed, probe := !asked && p.head.row == 0, p.profile.ahead.EOF == Probe
+		p.ended = p.ended || failed && !known && !probe
+		p.wrong = p.wrong || failed && (known || sw1 == 0x69) // an end is never not allowed
+	case insReadRecord:
+		p.wrong = p.wrong || sw1 != 0x90
+	case insGetResponse:
+		p.responses = p.responses && (sw1 == 0x90 || sw1 == 0x61)
 	}
 }
 
@@ -99,33 +126,55 @@ func (p *predictor) Wasted(apdu, response []byte) {
 
 // Next implements session.Predictor.
 func (p *predictor) Next() (apdu []byte, most int) {
-	switch {
+	t := &p.head
+	switch known := t.length > 0; {
 	case !p.on || p.hidden:
-	case p.head.exact != nil:
-		apdu = append([]byte(nil), p.head.exact...)
-		return apdu, orMax(int(apdu[4]), 256) + 2
-	case p.wrong || p.ended && p.head.length == 0 || p.head.row < inARow:
-	default:
-		return p.head.next(), p.head.read.le + 2
+	case t.waits != nil:
+		apdu = fetch(t.waits, p.responses)
+	case t.exact != nil:
+		apdu = append(apdu, t.exact...)
+	case p.wrong:
+	case t.listed != nil && t.record.p1 > 0:
+		apdu = t.nextRecord()
+	case p.ended && !known:
+	case t.listed != nil && t.fresh:
+		apdu = t.first()
+	case t.row >= inARow:
+		return t.next(), t.read.le + 2
 	}
-	return nil, 0
+	if apdu == nil {
+		return nil, 0
+	}
+	return apdu, orMax(int(apdu[4]), 256) + 2
+}
+
+// fetch returns a copy of a GET RESPONSE, if it may be predicted.
+func fetch(waits []byte, may bool) []byte {
+	if !may {
+		return nil
+	}
+	return append([]byte(nil), waits...)
 }
 
 // Drop implements session.Predictor.
 func (p *predictor) Drop() { p.head = p.given }
 
 // Lose implements session.Predictor.
-func (p *predictor) Lose() { p.given, p.head = trail{at: lost}, trail{at: lost} }
+func (p *predictor) Lose() { p.given, p.head = astray, astray }
+
+// astray is a trail of which nothing is known.
+var astray = trail{at: lost, app: unknown}
 
 // Reset implements session.Predictor.
 func (p *predictor) Reset() {
 	p.given, p.head, p.hidden = trail{}, trail{}, false
+	p.fetched.drop()
 }
 
 // follow takes in a command and its response.
 func (p *predictor) follow(t *trail, c command, apdu, response []byte) {
 	fetched := t.fetching && c.ins == insGetResponse && c.cla == 0
-	t.exact, t.fetching = nil, false
+	t.exact, t.waits, t.fetching, t.fresh, t.record = nil, nil, false, false, command{}
 	sw1, sw2 := status(response)
 	switch data := response[:len(response)-2]; {
 	case c.cla == 0 && c.ins == insReadBinary && len(c.data) == 0 && c.le > 0:
@@ -135,14 +184,22 @@ func (p *predictor) follow(t *trail, c command, apdu, response []byte) {
 		t.row = 0
 		t.askExactly(c, apdu, sw1, sw2)
 	case c.cla == 0 && c.ins == insSelect:
-		t.chose(c, succeeded(response), sw1 == 0x61)
-		p.measure(t, lengthIn(data))
+		p.followSelect(t, c, response)
 	case fetched:
 		p.measure(t, lengthIn(data))
+		t.fetching, t.fresh = sw1 == 0x6C, sw1 == 0x90
+	case c.cla == 0 && c.byNumber():
+		t.row = 0
+		if sw1 == 0x90 {
+			t.record = c
+		}
 	case c.cla == 0 && keepsFile(c.ins):
 		t.row = 0
 	default:
-		*t = trail{at: lost} // another channel, perhaps another file, or only the card knows what it was
+		*t = astray // another channel, perhaps another file, or only the card knows what it was
+	}
+	if sw1 == 0x61 && c.cla == 0 {
+		t.waits = []byte{0, insGetResponse, 0, 0, sw2}
 	}
 }
 
@@ -154,6 +211,15 @@ func keepsFile(ins byte) bool {
 		return true
 	}
 	return false
+}
+
+func (p *predictor) followSelect(t *trail, c command, response []byte) {
+	sw1, _ := status(response)
+	t.chose(c, succeeded(response), sw1 == 0x61)
+	p.measure(t, lengthIn(response[:len(response)-2]))
+	if t.fresh = sw1 == 0x90; t.fresh || t.fetching {
+		t.listed = p.profile.listedAs(c, t.app)
+	}
 }
 
 // chose takes in a SELECT. After one that failed, what is selected is not known.
@@ -169,7 +235,11 @@ func (t *trail) chose(c command, done, more bool) {
 	case t.at == lost || len(at) > maxTrail:
 		at = lost
 	}
-	*t = trail{at: at, file: at, fetching: more}
+	app := unknown
+	if done {
+		app = c.selects(t.app)
+	}
+	*t = trail{at: at, file: at, fetching: more, app: app}
 }
 
 // measure notes how long the current file is; 0 = it was not told, and may be known from earlier.
@@ -188,7 +258,7 @@ func (p *predictor) measure(t *trail, length int) {
 func (p *predictor) followRead(t *trail, c command, sw1, sw2 byte, data int) {
 	at := offset(c)
 	if c.p1&sfiBit != 0 {
-		t.row, t.file = 0, fmt.Sprintf("%s#%02X", t.at, c.p1)
+		t.row, t.listed, t.file = 0, nil, fmt.Sprintf("%s#%02X", t.at, c.p1)
 		p.measure(t, 0)
 	}
 	if sw1 == 0x90 && sw2 == 0 && data == c.le {
@@ -246,6 +316,22 @@ func (t *trail) next() []byte {
 		apdu = append(apdu, 0, byte(t.read.le>>8))
 	}
 	return append(apdu, byte(t.read.le))
+}
+
+// first returns the first read of a listed file; nil when it is known to end before that is full.
+func (t *trail) first() []byte {
+	if t.listed.read == 0 || t.length > 0 && t.listed.read > t.length {
+		return nil
+	}
+	return []byte{0, insReadBinary, 0, 0, byte(t.listed.read)}
+}
+
+// nextRecord returns the read of the record after the last; nil when there is none.
+func (t *trail) nextRecord() []byte {
+	if int(t.record.p1) >= t.listed.records {
+		return nil
+	}
+	return []byte{0, insReadRecord, t.record.p1 + 1, t.record.p2, byte(t.record.le)}
 }
 
 // lengthIn returns the length of a file in its control information (ISO 7816-4, 5.3.3: tag 80, or else 81, in a

@@ -84,6 +84,7 @@ type profile struct {
 
 	reserved bool // the keys of proofs are
 	ahead    Ahead
+	files    []*listed // of ahead
 }
 
 type rule struct {
@@ -165,8 +166,8 @@ func (w Profile) compile() (*profile, error) {
 		}
 		p.rules = append(p.rules, r)
 	}
-	p.reserved, p.ahead = w.ProofKey == Reserved, w.Ahead
-	return p, errors.Join(w.checkProofKey(), w.checkAhead(), p.readProofs(w.Proof))
+	p.reserved = w.ProofKey == Reserved
+	return p, errors.Join(w.checkProofKey(), p.readAhead(w.Ahead), p.readProofs(w.Proof))
 }
 
 func checkName(name string) error {
@@ -193,6 +194,7 @@ func checkATR(atr string) error {
 func (w Rule) compile(refuse [2]byte) (*rule, error) {
 	r := &rule{name: w.Name, extended: w.Extended, chained: w.Chained, secure: w.Secure, action: w.Action,
 		expected: w.Action == Refuse && (w.Expected || w.Answer != "")}
+	var err error
 	var errs []error
 	note := func(field string, err error) {
 		if err != nil {
@@ -201,7 +203,8 @@ func (w Rule) compile(refuse [2]byte) (*rule, error) {
 	}
 	note("name", checkName(w.Name))
 	note("action", w.checkAction())
-	note("apps", r.readApps(w.Apps))
+	r.apps, err = readApps(w.Apps)
+	note("apps", err)
 	note("data", r.readData(w.Data))
 	for _, p := range []struct {
 		field string
@@ -216,7 +219,6 @@ func (w Rule) compile(refuse [2]byte) (*rule, error) {
 	if len(errs) == 0 {
 		note("the rule", r.check())
 	}
-	var err error
 	r.answer, err = statusWord(w.Answer, refuse)
 	note("answer", err)
 	return r, errors.Join(errs...)
@@ -257,26 +259,27 @@ func (r *rule) readPIN(w Rule) error {
 	return r.pin.Check()
 }
 
-func (r *rule) readApps(apps []string) error {
-	if apps == nil {
-		return nil
+// readApps returns the applications of a list; nil = any.
+func readApps(list []string) (apps map[string]bool, err error) {
+	if list == nil {
+		return nil, nil
 	}
-	if len(apps) == 0 {
-		return errEmpty
+	if len(list) == 0 {
+		return nil, errEmpty
 	}
-	r.apps = map[string]bool{}
-	for _, a := range apps {
+	apps = map[string]bool{}
+	for _, a := range list {
 		if a == none {
-			r.apps[""] = true
+			apps[""] = true
 			continue
 		}
 		aid, err := hex.DecodeString(a)
 		if err != nil || len(aid) < 5 || len(aid) > 16 {
-			return fmt.Errorf("%q is neither an AID of 5 to 16 octets nor %q", a, none)
+			return nil, fmt.Errorf("%q is neither an AID of 5 to 16 octets nor %q", a, none)
 		}
-		r.apps[string(aid)] = true
+		apps[string(aid)] = true
 	}
-	return nil
+	return apps, nil
 }
 
 var errEmpty = errors.New("the list is empty: write what fits, or leave it out, and all fits")

@@ -5,6 +5,7 @@ import "tlagate/session"
 // VerifyPIN implements session.PINCard: when a rule says local-pin, it asks the user, and makes a VERIFY as that rule
 // says. Of the command that came, only the channel is used, and what chose the rule.
 func (g *Guard) VerifyPIN(header [session.MinCommand]byte) ([]byte, error) {
+	g.learn()
 	g.dropChain()
 	c := command{cla: header[0], ins: header[1], p1: header[2], p2: header[3]}
 	r, v := g.profile.forPIN(c, g.app(c.channel()))
@@ -12,6 +13,7 @@ func (g *Guard) VerifyPIN(header [session.MinCommand]byte) ([]byte, error) {
 		return g.refuse(c, v)
 	}
 	g.tell(v)
+	g.loseFetched() // the card is asked for the tries first
 	header[0] &= claFurther | 0x0F
 	response, err := g.hooks.Verify(header, r.pin)
 	g.note(c, response, err)

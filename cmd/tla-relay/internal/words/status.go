@@ -9,6 +9,7 @@ import (
 
 	"tlagate/pki"
 	"tlagate/session"
+	"tlagate/session/ahead"
 	"tlagate/tla"
 	"tlagate/tla/cards"
 )
@@ -84,7 +85,7 @@ var (
 	statusWords = struct {
 		state, pdt, since, reader, empty, last, own, noOwn, noRoom, refused, ask, pinAsked, pinPad Text
 
-		pdtTLS, gatewayTLS Text
+		pdtTLS, gatewayTLS, readAhead, counts, off, notAhead Text
 	}{
 		state:  Text{"État", "State"},
 		pdt:    Text{"Poste de Travail", "Poste de Travail"},
@@ -112,6 +113,12 @@ var (
 			"Careful: this terminal refused {n} {n:request:requests} of the Poste de Travail. Tell the operator."},
 		pdtTLS:     Text{"Chiffrement jusqu'au Poste de Travail", "Encryption to the Poste de Travail"},
 		gatewayTLS: Text{"Chiffrement jusqu'au service de votre opérateur", "Encryption to your operator's service"},
+		readAhead:  Text{"Lecture anticipée", "Read ahead"},
+		counts: Text{
+			"{n} {n:réponse:réponses}, dont {taken} {taken:utile:utiles} et {dropped} {dropped:inutile:inutiles}",
+			"{n} {n:answer:answers}, of which {taken} of use and {dropped} of none"},
+		off:      Text{"désactivée", "off"},
+		notAhead: Text{"sans lecture anticipée", "not read ahead"},
 	}
 )
 
@@ -213,6 +220,7 @@ func (t Tongue) Status(w io.Writer, s *tla.Status) {
 		}
 		t.encryption(w, statusWords.pdtTLS, n.PdTTLS)
 		t.encryption(w, statusWords.gatewayTLS, n.GatewayTLS)
+		t.ahead(w, n)
 		t.ends(w, n)
 	}
 	if p := s.PIN; p != nil {
@@ -241,6 +249,22 @@ func (t Tongue) Status(w io.Writer, s *tla.Status) {
 func (t Tongue) encryption(w io.Writer, name Text, n *pki.Negotiated) {
 	if n != nil {
 		t.line(w, name, n.String())
+	}
+}
+
+// ahead prints how many answers were read before programs asked for them, once the session is up.
+func (t Tongue) ahead(w io.Writer, n *tla.SessionStatus) {
+	switch {
+	case n.Since.IsZero():
+	case n.ReadAhead == 0:
+		t.line(w, statusWords.readAhead, t.Say(statusWords.off, nil))
+	default:
+		var read ahead.Counts
+		if n.Ahead != nil {
+			read = *n.Ahead
+		}
+		t.line(w, statusWords.readAhead, t.Say(statusWords.counts, []string{"n", fmt.Sprint(read.Read()),
+			"taken", fmt.Sprint(read.Taken), "dropped", fmt.Sprint(read.Dropped)}))
 	}
 }
 
@@ -305,7 +329,11 @@ func (t Tongue) card(c *tla.CardStatus) string {
 	if c.ATR != "" {
 		atr = "ATR " + clean(c.ATR)
 	}
-	for _, more := range []string{t.Say(Uses[c.Use], nil), atr, t.Say(Holds[c.Hold], nil), unseen} {
+	notAhead := ""
+	if c.NotAhead {
+		notAhead = t.Say(statusWords.notAhead, nil)
+	}
+	for _, more := range []string{t.Say(Uses[c.Use], nil), atr, t.Say(Holds[c.Hold], nil), unseen, notAhead} {
 		if more != "" {
 			text += ", " + more
 		}

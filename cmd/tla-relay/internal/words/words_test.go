@@ -11,6 +11,7 @@ import (
 	"tlagate/est"
 	"tlagate/pki"
 	"tlagate/session"
+	"tlagate/session/ahead"
 	"tlagate/session/link"
 	"tlagate/tla"
 	"tlagate/tla/cards"
@@ -108,6 +109,28 @@ func TestStatusPage(t *testing.T) {
 	for _, part := range []string{"gw:1", "urn:", "\x1b", "\u202e", "Dernière session"} {
 		require.NotContains(t, b.String(), part)
 	}
+}
+
+// TestStatusTellsOfReadAhead: how much, and that there is none, by configuration or for a card.
+func TestStatusTellsOfReadAhead(t *testing.T) {
+	n := &tla.SessionStatus{ReadAhead: 64, Since: relaytest.Noon}
+	s := &tla.Status{State: tla.StateUp, PdT: relaytest.PdT, Session: n, Readers: []tla.ReaderStatus{{Name: "A",
+		Card: &tla.CardStatus{Kind: cards.KindVitale2, Role: "vitale", Use: tla.UseSlot, Hold: cards.HoldTaken}}}}
+	page := func(tongue Tongue) string {
+		var b strings.Builder
+		tongue.Status(&b, s)
+		return strings.ReplaceAll(b.String(), "\u00a0", " ")
+	}
+	require.Contains(t, page(French), "Lecture anticipée : 0 réponse, dont 0 utile et 0 inutile\n")
+	n.Ahead = &ahead.Counts{Sent: 310, Taken: 311, Dropped: 1}
+	require.Contains(t, page(French), "Lecture anticipée : 312 réponses, dont 311 utiles et 1 inutile\n")
+	require.Contains(t, page(English), "Read ahead: 312 answers, of which 311 of use and 1 of none\n")
+	s.Readers[0].Card.NotAhead = true
+	require.Contains(t, page(French), "carte Vitale 2, utilisée par la session, sans lecture anticipée\n")
+	n.ReadAhead = 0
+	require.Contains(t, page(French), "Lecture anticipée : désactivée\n")
+	n.Since = time.Time{}
+	require.NotContains(t, page(French), "Lecture anticipée", "it is not agreed yet")
 }
 
 // TestStatusPageWithoutASession: it says how the last session ended, in the words of that kind of end.
