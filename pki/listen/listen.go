@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/internal/quick"
 	"tlagate/internal/retry"
 	"tlagate/pki"
 	"tlagate/pki/trust"
@@ -155,7 +156,7 @@ func (l *Listener) run() {
 			l.stop(err)
 			return
 		}
-		l.running.Go(func() { l.admit(conn) })
+		l.running.Go(func() { l.admit(quick.Conn(conn)) })
 	}
 }
 
