@@ -88,7 +88,7 @@ func TestErrorsAreThoseOfNet(t *testing.T) {
 			os.ErrDeadlineExceeded},
 		"read closed":  {func(near, _ net.Conn) { near.Close() }, read, net.ErrClosed},
 		"write closed": {func(near, _ net.Conn) { near.Close() }, write, net.ErrClosed},
-		"write shut":   {func(near, _ net.Conn) { _ = near.(interface{ CloseWrite() error }).CloseWrite() }, write, syscall.EPIPE},
+		"write shut":   {shut, write, syscall.EPIPE},
 	} {
 		t.Run(name, func(t *testing.T) {
 			said := map[string]bool{}
@@ -105,12 +105,16 @@ func TestErrorsAreThoseOfNet(t *testing.T) {
 	}
 }
 
+// shut ends what near sends.
+func shut(near, _ net.Conn) { _ = near.(interface{ CloseWrite() error }).CloseWrite() }
+
 // addresses returns both, as an error names them.
 func addresses(c net.Conn) string { return c.LocalAddr().String() + "->" + c.RemoteAddr().String() }
 
 // TestReadEndsWithTheConnection: closing it, or a deadline, ends a read that waits.
 func TestReadEndsWithTheConnection(t *testing.T) {
-	for _, end := range []func(net.Conn) error{net.Conn.Close, func(c net.Conn) error { return c.SetReadDeadline(time.Unix(1, 0)) }} {
+	late := func(c net.Conn) error { return c.SetReadDeadline(time.Unix(1, 0)) }
+	for _, end := range []func(net.Conn) error{net.Conn.Close, late} {
 		onEach(t, func(t *testing.T, near, _ net.Conn) {
 			ended := make(chan error, 1)
 			go func() { _, err := Conn(near).Read(make([]byte, 1)); ended <- err }()
