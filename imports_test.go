@@ -132,7 +132,7 @@ var mayImport = map[string][]string{
 
 // ground are the packages that every other may import: each does one thing, and imports none of ours.
 var ground = []string{"internal/acts", "internal/algorithms", "internal/bucket", "internal/der", "internal/files",
-	"internal/pulse", "internal/ration", "internal/retry", "internal/stamp", "internal/tcp"}
+	"internal/pulse", "internal/quick", "internal/ration", "internal/retry", "internal/stamp", "internal/tcp"}
 
 // onlyIn has, for each dependency, the packages that may use it.
 var onlyIn = map[string][]string{

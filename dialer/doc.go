@@ -10,6 +10,8 @@ package dialer
 import (
 	"context"
 	"net"
+
+	"tlagate/internal/quick"
 )
 
 // Func connects to an address, like [net.Dialer.DialContext].
@@ -21,5 +23,14 @@ type Func func(ctx context.Context, network, address string) (net.Conn, error)
 // and by DNS, so that no plugin of the system's name service is loaded into a process that holds keys, or is missing in
 // a sandbox.
 func Direct() Func {
-	return direct{(&net.Resolver{PreferGo: true}).LookupNetIP, new(net.Dialer).DialContext}.dial
+	return direct{(&net.Resolver{PreferGo: true}).LookupNetIP, one}.dial
+}
+
+// one connects to an address.
+func one(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return quick.Conn(c), nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
 
 	"tlagate/session/ahead"
@@ -191,6 +192,7 @@ func (w *Workstation) serve(ctx context.Context, s *stream) error {
 		if err != nil {
 			return s.fail(err)
 		}
+		runtime.Gosched() // whoever waits for an answer has it before we look in vain for the next frame
 	}
 }
 

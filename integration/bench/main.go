@@ -15,6 +15,7 @@ func main() {
 		return
 	}
 	short := flag.Bool("short", false, "few exchanges, near and far: to see that all of it works")
+	apdu := flag.Bool("apdu", false, "measure only one APDU on loopback, by the three ways")
 	ahead := flag.Bool("ahead", false, "measure only what read-ahead makes of a visit")
 	restarts := flag.Bool("restarts", false, "measure only how long commands take while gateways are restarted")
 	memory := flag.Bool("memory", false, "measure only what a gateway with many sessions holds")
@@ -24,13 +25,14 @@ func main() {
 		beShort()
 	}
 	measure := run
-	if *memory {
+	switch {
+	case *apdu:
+		measure = runAPDU
+	case *memory:
 		measure = runMemory
-	}
-	if *restarts {
+	case *restarts:
 		measure = runRestarts
-	}
-	if *ahead {
+	case *ahead:
 		measure = runAhead
 	}
 	if err := measure(os.Stdout); err != nil {
@@ -50,6 +52,20 @@ func run(out io.Writer) error {
 		return err
 	}
 	r.print(out)
+	return nil
+}
+
+func runAPDU(out io.Writer) error {
+	s, err := newSite()
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	r := &report{ways: s.ways(false)}
+	if r.near, err = s.inSession(r.ways, apduPlan); err != nil {
+		return err
+	}
+	r.printAPDU(out)
 	return nil
 }
 

@@ -14,6 +14,7 @@ const roundTrip = 60 * time.Millisecond
 var (
 	nearPlan = plan{rounds: 9, batches: 9, batch: 50}
 	farPlan  = plan{rounds: 5, batches: 1, batch: 8}
+	apduPlan = plan{rounds: 1, batches: 40, batch: 50}
 	delays   = []time.Duration{0, roundTrip, 2 * roundTrip}
 
 	startsEach = 6
@@ -22,6 +23,7 @@ var (
 // beShort leaves just enough to measure for every line of the report.
 func beShort() {
 	nearPlan, farPlan = plan{rounds: 1, batches: 1, batch: 2}, plan{rounds: 1, batches: 1, batch: 1}
+	apduPlan = nearPlan
 	floodConns, floodAPDUs = 1200, 20
 	delays, startsEach = delays[:2], 1
 	memorySessions = 100

@@ -13,9 +13,9 @@ import (
 	"tlagate/integration/world"
 )
 
-// tunnel is pcscd's socket over stunnel, set up with care: TLS 1.3 with certificates on both sides, chain and
-// revocation checked, small packets sent at once. One stunnel runs at the terminal, and one at the PdT, which has a
-// near and a far way to the first.
+// tunnel is pcscd's socket over stunnel, set up with care: TLS 1.3 with certificates on both sides and the cipher of
+// tlagate's links, chain and revocation checked, small packets sent at once. One stunnel runs at the terminal, and one
+// at the PdT, which has a near and a far way to the first.
 type tunnel struct {
 	Readers      string // pcscd's socket
 	Server       string // host:port at the terminal
@@ -66,6 +66,7 @@ syslog = no
 CRLfile = {{.CRL}}
 verifyChain = yes
 sslVersionMin = TLSv1.3
+ciphersuites = TLS_AES_128_GCM_SHA256
 libwrap = no
 TIMEOUTclose = 0
 {{end}}

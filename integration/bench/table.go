@@ -27,23 +27,36 @@ func (r *report) print(out io.Writer) {
 	r.printNotes(out)
 }
 
-func (r *report) printWays(out io.Writer) {
+// printHead writes the names of the ways.
+func (r *report) printHead(out io.Writer) {
 	head := []string{"median (90th percentile)"}
 	for i, w := range r.ways {
 		head = append(head, fmt.Sprintf("(%c) %s", 'a'+i, w.name))
 	}
 	row(out, append(head, "(c)/(a)", "(c)/(b)")...)
 	row(out, "---", "--:", "--:", "--:", "--:", "--:")
+}
+
+// printAPDU writes the first line of printWays alone.
+func (r *report) printAPDU(out io.Writer) {
+	r.printHead(out)
+	row(out, append([]string{nearAPDU}, compare(r.near, times.apdus)...)...)
+}
+
+const nearAPDU = "one APDU, loopback"
+
+func (r *report) printWays(out io.Writer) {
+	r.printHead(out)
 	far := ", " + show(roundTrip) + " round trip"
 	for _, line := range []struct {
 		what string
 		from []times
 		pick func(times) []time.Duration
 	}{
-		{"one APDU, loopback", r.near, func(t times) []time.Duration { return t.apdu }},
+		{nearAPDU, r.near, times.apdus},
 		{"visit, loopback", r.near, func(t times) []time.Duration { return t.visit }},
 		{"whole program, loopback", r.near, func(t times) []time.Duration { return t.program }},
-		{"one APDU" + far, r.far, func(t times) []time.Duration { return t.apdu }},
+		{"one APDU" + far, r.far, times.apdus},
 		{"visit" + far, r.far, func(t times) []time.Duration { return t.visit }},
 		{"whole program" + far, r.far, func(t times) []time.Duration { return t.program }},
 	} {

@@ -26,6 +26,8 @@ func (p plan) apdus() int { return p.rounds * p.batches * p.batch }
 // times is what was measured of one way.
 type times struct{ apdu, visit, program []time.Duration }
 
+func (t times) apdus() []time.Duration { return t.apdu }
+
 // cold is how long a reader must be left alone for its card to lose power, so that the next visit begins with a cold
 // reset, as a first visit does: pcscd takes 5 s, tla-pdt one second more.
 const cold = 6500 * time.Millisecond

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"tlagate/internal/local"
+	"tlagate/internal/quick"
 	"tlagate/internal/ration"
 	"tlagate/pdt"
 	"tlagate/session"
@@ -167,7 +168,7 @@ func (d *Driver) serve(ctx context.Context, c *net.UnixConn) {
 	}
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	_ = c.SetDeadline(time.Now().Add(helloWait))
-	in := &frames{r: c}
+	in := &frames{r: quick.Conn(c)}
 	defer in.wipe()
 	h, err := d.greet(in)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/internal/quick"
 	"tlagate/session"
 )
 
@@ -19,7 +20,7 @@ type link struct {
 	joined sync.WaitGroup // the goroutine that serves requests
 
 	mu       sync.Mutex // protects the rest, and what is written on requests
-	requests *net.UnixConn
+	requests net.Conn
 	ended    bool
 	busy     uint32 // the request under way; 0 = none
 	wbuf     []byte
@@ -39,7 +40,7 @@ func (l *link) join(c *net.UnixConn) bool {
 	if l.requests != nil || l.ended {
 		return false
 	}
-	l.requests = c
+	l.requests = quick.Conn(c)
 	l.joined.Add(1)
 	return true
 }
@@ -66,7 +67,7 @@ func (l *link) end() {
 	l.joined.Wait()
 }
 
-func (l *link) write(c *net.UnixConn, b []byte) error {
+func (l *link) write(c net.Conn, b []byte) error {
 	_ = c.SetWriteDeadline(time.Now().Add(writeWait))
 	_, err := c.Write(b)
 	return err

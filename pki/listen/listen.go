@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"tlagate/internal/pulse"
+	"tlagate/internal/quick"
 	"tlagate/internal/retry"
 	"tlagate/pki"
 	"tlagate/pki/trust"
@@ -164,7 +165,7 @@ func (l *Listener) run() {
 			l.stop(err)
 			return
 		}
-		l.running.Go(func() { l.admit(conn) })
+		l.running.Go(func() { l.admit(quick.Conn(conn)) })
 	}
 }
 

@@ -17,7 +17,10 @@ type System struct{}
 
 type systemContext struct{ ctx *scard.Context }
 
-type systemCard struct{ card *scard.Card }
+type systemCard struct {
+	card *scard.Card
+	buf  []byte // for answers, which are wiped in it; nil = none came yet
+}
 
 // meanings maps PC/SC errors to ours. An error which says that the card, the reader, the handle or the service is not
 // what it was leaves the outcome of a command unknown.
@@ -137,7 +140,7 @@ func (c *systemContext) Connect(reader string) (Card, error) {
 	if err != nil {
 		return nil, meant(err)
 	}
-	return &systemCard{card}, nil
+	return &systemCard{card: card}, nil
 }
 
 func (c *systemContext) Cancel()  { _ = c.ctx.Cancel() }
@@ -170,8 +173,8 @@ func (c *systemCard) Transmit(apdu []byte) ([]byte, error) {
 	if _, err := protocolOf(c.card.ActiveProtocol()); err != nil {
 		return nil, err
 	}
-	r, err := c.card.Transmit(apdu)
-	return slices.Clip(r), meant(err) // the buffer has 64 KiB, of which the caller need wipe only this
+	answer, err := c.transmit(apdu)
+	return answer, meant(err)
 }
 
 func (c *systemCard) Reset(kind session.ResetKind) error {
