@@ -16,7 +16,8 @@ func main() {
 	}
 	short := flag.Bool("short", false, "few exchanges, near and far: to see that all of it works")
 	ahead := flag.Bool("ahead", false, "measure only what read-ahead makes of a visit")
-	memory := flag.Bool("memory", false, "measure only what a gateway with many sessions holds")
+	memory := flag.Bool("memory", false, "measure only a gateway with many sessions: what it holds, how long lists take")
+	flag.IntVar(&memorySessions, "sessions", memorySessions, "so many sessions")
 	flag.Parse()
 	world.Enter()
 	if *short {
@@ -64,7 +65,7 @@ func runMemory(out io.Writer) error {
 		return err
 	}
 	r.printMemory(out)
-	return nil
+	return r.memory.missed()
 }
 
 // progress shows a person what is going on.
