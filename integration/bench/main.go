@@ -16,7 +16,7 @@ func main() {
 	}
 	short := flag.Bool("short", false, "few exchanges, near and far: to see that all of it works")
 	ahead := flag.Bool("ahead", false, "measure only what read-ahead makes of a visit")
-	memory := flag.Bool("memory", false, "measure only a gateway with many sessions: what it holds, how long lists take")
+	memory := flag.Bool("memory", false, "measure only a gateway with many sessions: its memory, its lists")
 	flag.IntVar(&memorySessions, "sessions", memorySessions, "so many sessions")
 	flag.Parse()
 	world.Enter()

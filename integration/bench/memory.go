@@ -27,8 +27,8 @@ type remembered struct {
 	lists      []listed
 }
 
-// footprint is what a gateway holds, in octets: what its last collection found in use, with the stacks; these alone; and
-// all that the process has.
+// footprint is what a gateway holds, in octets: what its last collection found in use, with the stacks; these alone;
+// and all that the process has.
 type footprint struct{ live, stacks, resident int64 }
 
 // each returns what one of n sessions adds, before being what there was without them.

@@ -11,17 +11,19 @@ import (
 // sharedCAs has one copy of each CA's certificate that was in a good path: thousands of peers present the same few, and
 // a copy for each would cost 4 KB a link.
 type sharedCAs struct {
-	mu     sync.Mutex // protects the rest
-	byDER  map[string]*x509.Certificate
-	models map[*x509.Certificate]*x509.Certificate // of each of them, a leaf that it issued, which others are like
+	mu    sync.Mutex // protects the rest
+	byDER map[string]*x509.Certificate
+
+	// models has a leaf of each of them, which its others resemble.
+	models map[*x509.Certificate]*x509.Certificate
 }
 
 // maxShared bounds the copies. Only what leads to an anchor gets in.
 const maxShared = 256
 
 // Share makes a good verdict, and the chain that it is about, refer to the copies of CA certificates that all share,
-// and the leaf to its issuer's, and to another leaf's, where both say the same. It is for those who keep them for long, and to whom alone they
-// belong as yet. What the certificates say stays the same.
+// and the leaf to its issuer's, and to another leaf's, where both say the same. It is for those who keep them for long,
+// and to whom alone they belong as yet. What the certificates say stays the same.
 func (t *Trust) Share(v *Verdict, chain []*x509.Certificate) {
 	if len(v.Path) == 0 {
 		return // of an anonymous peer

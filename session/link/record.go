@@ -82,8 +82,8 @@ func (r *recordReader) next() (Type, []byte, error) {
 	return r.kind, r.payload[:r.size], nil
 }
 
-// begin reads a header and gets a buffer. A link waits here for hours: whatever is called in between would keep a larger
-// stack.
+// begin reads a header and gets a buffer. A link waits here for hours: whatever is called in between would keep a
+// larger stack.
 func (r *recordReader) begin() error {
 	for r.begun < headerLen {
 		n, err := r.r.Read(r.head[r.begun:])
