@@ -54,10 +54,11 @@ smoke: ## run each benchmark once, and the short form of each command of make cl
 	$(GO) test -run '^$$' -bench . -benchtime 1x -short $$(deploy/having.sh Benchmark)
 	$(GO) run ./integration/claims -small
 
-slow: ## run what takes longer than test: many sessions, claims, arm, and integration without read-ahead (an hour)
+slow: ## run what takes longer than test: many sessions and their memory, claims, arm, and integration without read-ahead (an hour)
 	@$(NEED) build test bench)
 	SLOW=1 $(GO) test -race -count=1 -timeout 0 -v -run TestManySessions ./gateway
 	$(GO) run ./integration/claims
+	$(GO) run ./integration/bench -memory
 	READ_AHEAD=64 $(GO) test -count=1 -timeout 0 ./session
 	READ_AHEAD=0 $(GO) test -count=1 -timeout 0 ./integration
 	$(MAKE) arm

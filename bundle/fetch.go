@@ -46,7 +46,7 @@ func Fetch(ctx context.Context, cfg Config, w Way) (*Content, error) {
 		return nil, err
 	}
 	if err := k.readState(); err != nil {
-		k.cfg.Log.Info("no state of a bundle counts", "cause", err)
+		k.cfg.Log.Info("no state of a bundle counts", "error", err)
 	}
 	if _, err := k.Refresh(ctx, w); err != nil {
 		return nil, err

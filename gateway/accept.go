@@ -41,6 +41,7 @@ func (g *Gateway) welcome(ctx context.Context, c *client) {
 	}
 	g.log.Info("connection accepted", "remote", c.remote, "peer", c.identity(), "tls", c.peer.TLS.String())
 	g.trace.peers.Accepted(c.peer, c.remote)
+	c.peer.Verdict.Revocation = nil // nobody else asks, and the peer may stay for hours
 	g.lately.came(c)
 	c.hasty = g.handshakes.take(c.peer.Identity)
 	g.watcher.adopt(c)

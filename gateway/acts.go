@@ -39,6 +39,7 @@ var (
 	ErrNotDraining = errors.New("cannot serve again: the gateway is not draining")
 	ErrNotListed   = state.ErrNotListed
 	ErrNotDenied   = state.ErrNotDenied
+	ErrUnwritten   = state.ErrUnwritten
 )
 
 // Done is the error of an act that is done all the same, since it takes trust away: it is not in the trace yet, or will
@@ -135,6 +136,10 @@ func (g *Gateway) Deny(identity string, a Act) error {
 	if errors.Is(saved, ErrNotDenied) {
 		return saved
 	}
+	if saved != nil {
+		g.log.Error("an operator's denial is in force, and will not outlive a restart", "identity", identity,
+			"error", saved)
+	}
 	g.watcher.cutDenied()
 	return done(err, saved)
 }
@@ -144,7 +149,7 @@ func onIdentity(a Act, what, identity string) operator {
 }
 
 // Allow takes a denial back, of this very identity or pattern, and the suspicion that it was cloned. An error means
-// that both stay: ErrNotListed, ErrNobody, or that trace or file cannot be written.
+// that both stay: ErrNotListed, ErrNobody, ErrUnwritten, or that the trace cannot be written.
 func (g *Gateway) Allow(identity string, a Act) error {
 	denied, clone := g.state.Has(identity), g.suspects(identity)
 	if !denied && !clone {
@@ -153,14 +158,18 @@ func (g *Gateway) Allow(identity string, a Act) error {
 	if err := onIdentity(a, actAllow, identity).record(g, false); err != nil {
 		return err
 	}
+	if denied {
+		if err := g.state.Allow(identity); err != nil {
+			g.log.Error("an operator's denial stays in force: it cannot be taken back", "identity", identity,
+				"error", err)
+			return err
+		}
+	}
 	if clone {
 		id, _ := pki.ParseIdentity(identity) // it is in a list of ours
 		g.ForgetClone(id)
 	}
-	if !denied {
-		return nil
-	}
-	return g.state.Allow(identity)
+	return nil
 }
 
 // suspects reports whether two programs seem to use an identity.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/audit"
+	"tlagate/gateway/state"
 	"tlagate/pki"
 	"tlagate/session/link"
 )
@@ -98,12 +99,17 @@ func TestSA2WhatRunsGoesOnWithoutADisk(t *testing.T) {
 // unplug takes the trace's directory away, and returns what brings it back.
 func (r *rig) unplug() (back func()) {
 	r.t.Helper()
-	dir := filepath.Dir(r.g.trace.log.File())
-	require.NoError(r.t, os.Rename(dir, dir+".away"))
-	require.NoError(r.t, os.WriteFile(dir, nil, 0o600))
+	return takeAway(r.t, filepath.Dir(r.g.trace.log.File()))
+}
+
+// takeAway takes a directory away, and returns what brings it back.
+func takeAway(t testing.TB, dir string) (back func()) {
+	t.Helper()
+	require.NoError(t, os.Rename(dir, dir+".away"))
+	require.NoError(t, os.WriteFile(dir, nil, 0o600))
 	return func() {
-		require.NoError(r.t, os.Remove(dir))
-		require.NoError(r.t, os.Rename(dir+".away", dir))
+		require.NoError(t, os.Remove(dir))
+		require.NoError(t, os.Rename(dir+".away", dir))
 	}
 }
 
@@ -221,4 +227,28 @@ func TestSP3ActsWithoutATrace(t *testing.T) {
 	require.True(t, r.g.Draining())
 	require.Error(t, r.g.Resume(claire))
 	require.True(t, r.g.Draining())
+}
+
+// TestSP3TheDenyListCannotBeWritten: a denial counts all the same, until a restart; one that is to be taken back stays,
+// and so does the suspicion of a clone; the file is what it was.
+func TestSP3TheDenyListCannotBeWritten(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	file := filepath.Join(dir, "denied.json")
+	r := start(t, traced(nil), denying(file))
+	require.NoError(t, r.g.Deny(tla1, claire))
+	r.g.fleet.Remember(idOf(tla1), time.Now())
+	back := takeAway(t, dir)
+	require.ErrorAs(t, r.g.Deny(tla2, claire), new(*Done))
+	require.True(t, r.g.Denies(idOf(tla2)))
+	require.ErrorIs(t, r.g.Allow(tla1, claire), ErrUnwritten)
+	require.True(t, r.g.Denies(idOf(tla1)))
+	require.Len(t, r.g.Clones(), 1)
+	r.logged("an operator's denial stays in force: it cannot be taken back", "identity", tla1)
+	back()
+	kept, err := state.OpenDenials(file)
+	require.NoError(t, err)
+	require.Len(t, kept.Denied(), 1)
+	require.NoError(t, r.g.Allow(tla1, claire))
+	require.Empty(t, r.g.Clones())
 }

@@ -51,6 +51,7 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p != nil {
 		g.trace.notBegun(s, c)
 	}
+	s.consent = nil // it has the whole of what the TLA sent
 	return p
 }
 

@@ -17,7 +17,7 @@ type session struct {
 	g  *Gateway
 	id string // chosen by the TLA
 
-	consent []audit.Event // to it: to be recorded with its beginning
+	consent []audit.Event // to it: to be recorded with its beginning; nil from then on
 
 	user     sessionUser // set before it begins
 	userTold atomic.Bool // the log was told that the user no longer passes, and the session goes on

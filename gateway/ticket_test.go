@@ -42,7 +42,7 @@ func TestFurtherLinkOfASession(t *testing.T) {
 }
 
 // ticketOn returns the ticket that came before the first data.
-func ticketOn(t *testing.T, near, far *link.Conn) string {
+func ticketOn(t testing.TB, near, far *link.Conn) string {
 	_, err := far.Write([]byte{1})
 	require.NoError(t, err)
 	_, err = near.Read(make([]byte, 1))

@@ -412,24 +412,31 @@ func TestC2ARevokedUserIsCut(t *testing.T) {
 	}
 }
 
+// lost begins a session, whose link is lost, and returns what opens a further one.
+func (r *rig) lost(c *card) (reopen func() (*link.Conn, error)) {
+	p := r.pdt(pdt1)
+	far := r.park(p)
+	near, err := r.openBy(c)
+	require.NoError(r.t, err)
+	_, err = far.WaitJoined()
+	require.NoError(r.t, err)
+	text := ticketOn(r.t, near, far)
+	near.Close()
+	requireNotice(r.t, link.CodePeerGone, far)
+	return func() (*link.Conn, error) {
+		r.park(p)
+		return link.Reopen(r.t.Context(), r.dial(c.tla), pdt1, c.session, text, unhurried)
+	}
+}
+
 // TestC2ARevokedUserDoesNotResume: another gateway learns from the ticket who the user is.
 func TestC2ARevokedUserDoesNotResume(t *testing.T) {
 	var s society
 	r := start(t, asking(&s, requiring))
-	p := r.pdt(pdt1)
-	far := r.park(p)
-	c := r.inserted(s.doctor, r.ca.Issue(tla1, clients))
-	near, err := r.openBy(c)
-	require.NoError(t, err)
-	_, err = far.WaitJoined()
-	require.NoError(t, err)
-	text := ticketOn(t, near, far)
-	near.Close()
-	requireNotice(t, link.CodePeerGone, far)
+	reopen := r.lost(r.inserted(s.doctor, r.ca.Issue(tla1, clients)))
 	s.revoke(s.doctor.Leaf)
 	s.store.Reload()
-	r.park(p)
-	_, err = link.Reopen(t.Context(), r.dial(c.tla), pdt1, c.session, text, unhurried)
+	_, err := reopen()
 	require.Equal(t, string(pki.Revoked), requireProblem(t, link.ProblemUserRefused, err).Reason)
 }
 
@@ -457,22 +464,13 @@ func TestC2AResumeNeedsWhatAnOpenNeeds(t *testing.T) {
 		t.Run("C2 "+name, func(t *testing.T) {
 			var s society
 			r := start(t, asking(&s, user.Rule{Mode: user.Tell}))
-			p := r.pdt(pdt1)
-			far := r.park(p)
 			card := r.inserted(s.doctor, r.ca.Issue(tla1, clients))
 			if !c.proves {
 				card.replaced = func(string) string { return "x.y.z" }
 			}
-			near, err := r.openBy(card)
-			require.NoError(t, err)
-			_, err = far.WaitJoined()
-			require.NoError(t, err)
-			text := ticketOn(t, near, far)
-			near.Close()
-			requireNotice(t, link.CodePeerGone, far)
+			reopen := r.lost(card)
 			c.since(r)
-			r.park(p)
-			l, err := link.Reopen(t.Context(), r.dial(card.tla), pdt1, card.session, text, unhurried)
+			l, err := reopen()
 			if c.code == "" {
 				require.NoError(t, err)
 				require.NoError(t, l.Close())

@@ -2,9 +2,12 @@ package integration
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"tlagate/audit"
 	"tlagate/integration/lab"
@@ -100,4 +103,68 @@ func TestSP3DenyDuringASession(t *testing.T) {
 	require.Error(t, err)
 	l.asClaire("allow", lab.TLA, "--reason", "found")
 	startSession(t, l.Lab)
+}
+
+// TestSP3ActsOnAFullDisk: with no room at all, what takes trust away counts at once, and the answer says what is
+// missing; what gives it is not done, and all stays as it was. With room again, what waits is recorded, in order.
+func TestSP3ActsOnAFullDisk(t *testing.T) {
+	l := &operatedLab{Lab: layLab(t), t: t}
+	var err error
+	l.claire, err = l.NewOperator("claire", "read, operate, security")
+	require.NoError(t, err)
+	disk := l.Path("disk")
+	require.NoError(t, os.Mkdir(disk, 0o700))
+	require.NoError(t, unix.Mount("tmpfs", disk, "tmpfs", 0, "size=160k"))
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(disk, unix.MNT_DETACH)) })
+	trace, denied := filepath.Join(disk, "audit.jsonl"), filepath.Join(disk, "denied.json")
+	require.NoError(t, l.StartGateway("audit: {file: "+trace+", reserve: 0}", l.claire.API))
+	l.asClaire("deny", "cab1:tla:lost", "--reason", "case 1")
+	before, err := os.ReadFile(denied)
+	require.NoError(t, err)
+	filler := filepath.Join(disk, "filler")
+	require.ErrorIs(t, os.WriteFile(filler, make([]byte, 1<<20), 0o600), unix.ENOSPC)
+
+	require.Contains(t, l.asClaire("deny", "cab1:tla:stolen", "--reason", "case 2"),
+		"but: it is done, but: cannot write the deny list: ")
+	logged(t, l.GatewayProc, 0, "will not outlive a restart", "cab1:tla:stolen", "no space left")
+	require.Contains(t, l.refused("allow", "cab1:tla:lost"), "The deny list cannot be written: the entry stays")
+	after, err := os.ReadFile(denied)
+	require.NoError(t, err)
+	require.Equal(t, string(before), string(after))
+	for _, name := range []string{"cab1:tla:lost", "cab1:tla:stolen"} {
+		require.Contains(t, l.asClaire("denials"), name)
+	}
+	l.asClaire("drain", "--reason", "case 3")
+	why := l.refused("resume") // what is left of the last page may be enough for a few acts
+	for ; why == ""; why = l.refused("resume") {
+		l.asClaire("drain", "--reason", "case 3")
+	}
+	require.Contains(t, why, "trace_full")
+	require.Contains(t, l.asClaire("status"), "draining")
+	require.Contains(t, l.asClaire("deny", "cab1:tla:third", "--reason", "case 4"), "but: it is done, but: ")
+
+	require.NoError(t, os.Remove(filler))
+	l.asClaire("resume", "--reason", "there is room")
+	l.asClaire("allow", "cab1:tla:lost", "--reason", "case 5")
+	require.NoError(t, l.GatewayProc.Stop())
+	_, err = audit.VerifyFile(trace)
+	require.NoError(t, err)
+	events, _ := traced(t, trace, 0)
+	var reasons []string
+	for _, e := range events {
+		if e.Event == audit.OperatorAct {
+			reasons = append(reasons, e.With["reason"])
+		}
+	}
+	require.Subset(t, reasons, []string{"case 1", "case 2", "case 4", "there is room", "case 5"})
+}
+
+// refused runs an act of a reason, and returns why it was refused; "" = it was not.
+func (l *operatedLab) refused(act ...string) string {
+	l.t.Helper()
+	out, err := l.claire.Run(append(act, "--reason", "case 9")...)
+	if err == nil {
+		return ""
+	}
+	return out + err.Error()
 }

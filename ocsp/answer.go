@@ -58,7 +58,7 @@ func (r *Responder) respond(der []byte) (q *request, a *answer, no *refusal) {
 		a, err = r.live(q, now)
 	}
 	if err != nil {
-		r.log.Error("cannot answer", "err", err)
+		r.log.Error("cannot answer", "error", err)
 		return q, nil, &refusal{internalError, "failed", err}
 	}
 	return q, a, nil

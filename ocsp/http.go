@@ -42,7 +42,7 @@ func (r *Responder) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	switch {
 	case no != nil:
 		r.counts.count(no)
-		r.log.Debug("not answered", "reason", no.reason, "from", q.RemoteAddr, "err", no.err)
+		r.log.Debug("not answered", "reason", no.reason, "from", q.RemoteAddr, "error", no.err)
 		w.Header()["Cache-Control"] = valueNoStore
 		w.Write(no.der)
 	case asked.nonce != nil:

@@ -206,7 +206,7 @@ func (r *Responder) tell(err error) {
 	if failing := err != nil; failing != r.failing {
 		r.failing = failing
 		if failing {
-			r.log.Error("the books cannot be read", "err", err, "tryLater after", r.cfg.Patience)
+			r.log.Error("the books cannot be read", "error", err, "try_later_after", r.cfg.Patience)
 			r.source("the books cannot be read")
 		} else {
 			r.log.Info("the books can be read again")
@@ -244,7 +244,7 @@ func (r *Responder) bar(why error) {
 	}
 	switch before := r.barred.Swap(now); {
 	case why != nil && before == nil:
-		r.log.Error("nothing is answered any more", "err", why)
+		r.log.Error("nothing is answered any more", "error", why)
 		r.source("nothing is answered any more: the delegated certificate may not sign")
 	case why == nil && before != nil:
 		r.source("answers are signed again")

@@ -60,7 +60,7 @@ func ReadCAs(file string, log *slog.Logger) ([]*x509.Certificate, error) {
 		if _, ok := errors.AsType[*ParseError](err); !ok {
 			return err
 		}
-		log.Warn("a certificate cannot be read and is left out", "file", file, "err", err)
+		log.Warn("a certificate cannot be read and is left out", "file", file, "error", err)
 		return nil
 	})
 }

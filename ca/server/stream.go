@@ -44,7 +44,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, peer *trust
 	defer s.leave(peer.Identity)
 	s.log.Info("stream begins", "remote", r.RemoteAddr, "peer", peer.Identity.String(), "since", r.FormValue("since"))
 	err := s.stream(r.Context(), w, r, peer)
-	s.log.Info("stream ended", "remote", r.RemoteAddr, "peer", peer.Identity.String(), "why", err)
+	s.log.Info("stream ended", "remote", r.RemoteAddr, "peer", peer.Identity.String(), "error", err)
 }
 
 // requestName returns what the trace calls a request: its path may hold anything.

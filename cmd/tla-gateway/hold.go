@@ -1,38 +1,24 @@
 package main
 
 import (
+	"strings"
+
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
 )
 
-// holdCmd holds the trace of this machine's gateway; or, with a certificate, of the gateway that it is shown.
-type holdCmd struct{ doing }
+// keepCmd is `audit hold`, and `audit release`: of the trace of this machine's gateway; or, with a certificate, of the
+// gateway that it is shown.
+type keepCmd struct{ doing }
 
-// Run records the act, and stops the purge.
-func (h *holdCmd) Run(app *cli.App) error {
-	if h.away() {
-		return h.act(app, "audit/hold", "")
+// Run records the act, and stops the purge, or lets it go on.
+func (k *keepCmd) Run(app *cli.App) error {
+	if k.away() {
+		return k.act(app, strings.ReplaceAll(app.Command, " ", "/"), "")
 	}
-	if h.Reason == "" {
+	if k.Reason == "" {
 		return noReason()
 	}
-	here := trail.HoldCmd[configFlag]{}
-	here.Place, here.Reason = configFlag{h.Config}, h.Reason
-	return here.Run(app)
-}
-
-// releaseCmd ends a hold, likewise.
-type releaseCmd struct{ doing }
-
-// Run records the act, and lets the purge go on.
-func (r *releaseCmd) Run(app *cli.App) error {
-	if r.away() {
-		return r.act(app, "audit/release", "")
-	}
-	if r.Reason == "" {
-		return noReason()
-	}
-	here := trail.ReleaseCmd[configFlag]{}
-	here.Place, here.Reason = configFlag{r.Config}, r.Reason
+	here := trail.KeepCmd[configFlag]{Place: configFlag{k.Config}, Reason: k.Reason}
 	return here.Run(app)
 }

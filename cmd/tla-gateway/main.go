@@ -22,7 +22,7 @@ type grammar struct {
 	Session  sessionCmd  `cmd:"" help:"Show a session, or end it."`
 	Peers    peersCmd    `cmd:"" help:"List the devices that are here, and those that were: last seen, version, end of the certificate."`
 	Parked   parkedCmd   `cmd:"" help:"List the links of PdTs that wait for a terminal."`
-	Refusals refusalsCmd `cmd:"" help:"List who was refused lately, and why."`
+	Refusals refusalsCmd `cmd:"" help:"List who was refused lately, and why; in parentheses, who they say that they are, without proof."`
 	Denials  denialsCmd  `cmd:"" help:"List whom operators deny."`
 	Deny     denyCmd     `cmd:"" help:"Refuse an identity from now on, and cut it: at once, over restarts too."`
 	Allow    allowCmd    `cmd:"" help:"Take a denial back."`
@@ -49,8 +49,8 @@ type auditCmd struct {
 
 	Person trail.PersonCmd[configFlag] `cmd:"" help:"Find the lines about a person, or, as a security officer, whom a line is about."`
 
-	Hold    holdCmd    `cmd:"" help:"Purge nothing of the audit trace until it is released, for an investigation."`
-	Release releaseCmd `cmd:"" help:"End a hold: what is old enough is purged again."`
+	Hold    keepCmd `cmd:"" help:"Purge nothing of the audit trace until it is released, for an investigation."`
+	Release keepCmd `cmd:"" help:"End a hold: what is old enough is purged again."`
 }
 
 func main() { cli.Main("tla-gateway", &grammar{}, nil, about) }

@@ -41,6 +41,34 @@ func pages[T any](app *cli.App, c *client.Client, path, member string, q url.Val
 	}
 }
 
+// known is pages of a list of the same name; when it is empty, it is told which names of the filter nobody has.
+func known[T any](app *cli.App, c *client.Client, list string, q url.Values) ([]T, error) {
+	all, err := pages[T](app, c, list, list, q)
+	if err == nil && len(all) == 0 {
+		err = tellUnknown(app, c, q)
+	}
+	return all, err
+}
+
+// tellUnknown says on standard error which names of a filter are those of nobody who was ever seen: a slip would look
+// like an empty list.
+func tellUnknown(app *cli.App, c *client.Client, q url.Values) error {
+	for name, is := range map[string]string{"practice": "practice", "identity": "identity", "pdt": "identity"} {
+		if !q.Has(name) {
+			continue
+		}
+		var seen struct{ Peers []gateway.PeerInfo }
+		if err := c.Get(app.Context, "peers", url.Values{is: {q.Get(name)}, "limit": {"1"}}, &seen); err != nil {
+			return err
+		}
+		if len(seen.Peers) == 0 {
+			fmt.Fprintf(app.Stderr, "no device of the %s %s has been seen here; compare it with those of tla-gateway "+
+				"peers\n", is, cli.Screen(bare(q.Get(name))))
+		}
+	}
+	return nil
+}
+
 type sessionsCmd struct {
 	view
 	filter
@@ -57,7 +85,7 @@ func (s *sessionsCmd) Run(app *cli.App) error {
 		q.Set("pdt", cli.WholeURN(s.PdT))
 	}
 	return s.do(app, func(c *client.Client) error {
-		all, err := pages[gateway.SessionInfo](app, c, "sessions", "sessions", q)
+		all, err := known[gateway.SessionInfo](app, c, "sessions", q)
 		if err != nil {
 			return err
 		}
@@ -186,7 +214,7 @@ func (p *peersCmd) Run(app *cli.App) error {
 		q.Set("role", p.Role)
 	}
 	return p.do(app, func(c *client.Client) error {
-		all, err := pages[gateway.PeerInfo](app, c, "peers", "peers", q)
+		all, err := known[gateway.PeerInfo](app, c, "peers", q)
 		if err != nil {
 			return err
 		}
@@ -218,13 +246,6 @@ func seen(p gateway.PeerInfo) string {
 	return stamp.Day(p.LastSeen)
 }
 
-func yes(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
 func remark(p gateway.PeerInfo) string {
 	var all []string
 	if p.Denied {
@@ -251,13 +272,16 @@ func (p *parkedCmd) Run(app *cli.App) error {
 		if err != nil {
 			return err
 		}
-		return p.print(app, all, func(t *table) {
-			t.row("PDT", "SINCE", "LAST HEARD", "ADDRESS")
-			for _, one := range all {
-				t.row(bare(one.PdT), at(one.Since), at(one.Heard), one.Address)
-			}
-		})
+		return p.print(app, all, func(t *table) { t.parked(all) })
 	})
+}
+
+// parked fits on 80 columns.
+func (t *table) parked(all []gateway.ParkedInfo) {
+	t.row("PDT", "SINCE (UTC)", "HEARD (UTC)", "ADDRESS")
+	for _, one := range all {
+		t.row(bare(one.PdT), minute(one.Since), minute(one.Heard), one.Address)
+	}
 }
 
 type refusalsCmd struct {
@@ -278,13 +302,33 @@ func (r *refusalsCmd) Run(app *cli.App) error {
 		if err := c.Get(app.Context, "refusals", q, &got); err != nil {
 			return err
 		}
-		return r.print(app, got.Refusals, func(t *table) {
-			t.row("AT", "WHAT", "WHO", "PROVEN", "ADDRESS", "REASON", "INCIDENT")
-			for _, one := range got.Refusals {
-				t.row(at(one.At), one.What, bare(one.Identity), yes(one.Proven), one.Address, one.Reason, one.Incident)
+		if len(got.Refusals) == 0 {
+			if err := tellUnknown(app, c, q); err != nil {
+				return err
 			}
-		})
+		}
+		return r.print(app, got.Refusals, func(t *table) { t.refusals(got.Refusals) })
 	})
+}
+
+// refusals fits on 80 columns, with reasons of the usual length.
+func (t *table) refusals(all []gateway.RefusalInfo) {
+	t.row("AT (UTC)", "WHO", "ADDRESS", "REASON, INCIDENT")
+	for _, one := range all {
+		why := one.Reason
+		if one.Incident != "" {
+			why += ", " + one.Incident
+		}
+		t.row(minute(one.At), refused(one), one.Address, why)
+	}
+}
+
+// refused prints who was: in parentheses, who says to be that without proof.
+func refused(r gateway.RefusalInfo) string {
+	if r.Identity == "" || r.Proven {
+		return bare(r.Identity)
+	}
+	return "(" + bare(r.Identity) + ")"
 }
 
 type denialsCmd struct{ view }
@@ -297,9 +341,9 @@ func (d *denialsCmd) Run(app *cli.App) error {
 			return err
 		}
 		return d.print(app, all, func(t *table) {
-			t.row("IDENTITY", "SINCE", "BY", "REASON")
+			t.row("IDENTITY", "SINCE (UTC)", "BY", "REASON")
 			for _, one := range all {
-				t.row(bare(one.Identity), at(one.At), bare(one.Who), one.Reason)
+				t.row(bare(one.Identity), minute(one.At), bare(one.Who), one.Reason)
 			}
 		})
 	})

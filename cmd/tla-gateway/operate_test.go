@@ -90,6 +90,31 @@ func TestSP3Commands(t *testing.T) {
 	require.Equal(t, claire, d.trace("operator.act")[0].By)
 }
 
+// TestG7UnknownNamesAreTold: a slip does not look like an empty list, on which the answer stays what it was.
+func TestG7UnknownNamesAreTold(t *testing.T) {
+	d := operated(t)
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"sessions", "--practice", "cab9"}, "no device of the practice cab9 has been seen here"},
+		{[]string{"sessions", "--pdt", "cab9:pdt:p"}, "no device of the identity cab9:pdt:p has been seen here"},
+		{[]string{"peers", "--practice", "cab9"}, "no device of the practice cab9"},
+		{[]string{"peers", "--identity", "cab9:tla:t"}, "no device of the identity cab9:tla:t"},
+		{[]string{"refusals", "--practice", "cab9"}, "no device of the practice cab9"},
+		{[]string{"audit", "search", "--practice", "cab9"}, "no line fits"},
+	} {
+		code, out, errs := d.asClaire(append(c.args, "--json")...)
+		require.Zero(t, code, errs)
+		require.Contains(t, errs, c.says, c.args)
+		require.Contains(t, []string{"", "[]\n"}, out)
+	}
+	for _, args := range [][]string{{"sessions"}, {"sessions", "--since", "1h"}, {"refusals"}} {
+		_, _, errs := d.asClaire(args...)
+		require.NotContains(t, errs, "has been seen", args)
+	}
+}
+
 // TestG7WhatTablesPrintIsTaken: an identity may be typed as the tables print it, and a time as for the trace.
 func TestG7WhatTablesPrintIsTaken(t *testing.T) {
 	d := operated(t)
@@ -170,11 +195,20 @@ func TestG7TablesFitOn80Columns(t *testing.T) {
 	elsewhere.PdT = "urn:tlagate:cab2:pdt:p1"
 	late := gateway.PeerInfo{Identity: usual.TLA, Address: "255.255.255.255", Version: "0.10.0", LastSeen: at,
 		CertificateEnd: at, Denied: true, Outdated: true}
+	asked := gateway.RefusalInfo{At: at, Identity: usual.TLA, Proven: true, Address: late.Address, Reason: "pdt_absent",
+		Incident: "K7M2"}
+	claims := gateway.RefusalInfo{At: at, Identity: usual.TLA, Address: late.Address, Reason: "handshake_failed"}
+	refusals := drawn(t, func(shown *table) { shown.refusals([]gateway.RefusalInfo{asked, claims, {At: at}}) })
+	require.Contains(t, refusals, "  cabinet-demo:tla:valise    255.255.255.255  pdt_absent, K7M2\n")
+	require.Contains(t, refusals, "  (cabinet-demo:tla:valise)  255.255.255.255  handshake_failed\n")
+	parked := drawn(t, func(shown *table) {
+		shown.parked([]gateway.ParkedInfo{{PdT: usual.PdT, Since: at, Heard: at, Address: late.Address}})
+	})
 	sessions := drawn(t, func(shown *table) { shown.sessions([]gateway.SessionInfo{usual}) })
 	peers := drawn(t, func(shown *table) { shown.peers([]gateway.PeerInfo{late}) })
 	require.Contains(t, peers, "2026-11-24  denied, version outdated\n")
 	remarks := strings.NewReplacer("REMARK", "", "denied, version outdated", "")
-	for line := range strings.Lines(sessions + remarks.Replace(peers)) {
+	for line := range strings.Lines(sessions + refusals + parked + remarks.Replace(peers)) {
 		require.LessOrEqual(t, len(strings.TrimRight(line, " \n")), 80, line)
 	}
 	require.Regexp(t, `  bureau  59 min  1 min\n$`, sessions)

@@ -77,6 +77,9 @@ func at(t time.Time) string {
 	return stamp.Minute(t)
 }
 
+// minute is at for a column whose head says UTC.
+func minute(t time.Time) string { return strings.TrimSuffix(at(t), " UTC") }
+
 // day prints the day of a point in time; zero = none.
 func day(t time.Time) string {
 	if t.IsZero() {

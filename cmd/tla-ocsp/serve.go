@@ -77,7 +77,7 @@ func reload(app *cli.App, c config, keys *cli.Keys, r *ocsp.Responder) {
 		err = r.SetCertificate(keys.Certificate())
 	}
 	if err != nil {
-		app.Log.Error("the old certificate stays in use", "err", err)
+		app.Log.Error("the old certificate stays in use", "error", err)
 		return
 	}
 	app.Log.Info("certificate and key read again", "cert", string(c.Identity.Cert))

@@ -387,14 +387,14 @@ func (c *traceCmd) Run(app *cli.App) error {
 		return err
 	}
 	if !c.JSON {
-		lines = linesForPeople(lines)
+		lines = linesForPeople(lines, app.Columns())
 	}
 	_, err = app.Stdout.Write(lines)
 	return err
 }
 
-// linesForPeople returns lines of a trace for people; what is none stays as it is.
-func linesForPeople(lines []byte) []byte {
+// linesForPeople returns lines of a trace for people, on a screen of so many columns; what is none stays as it is.
+func linesForPeople(lines []byte, columns int) []byte {
 	var out bytes.Buffer
 	for line := range bytes.Lines(lines) {
 		var e audit.Entry
@@ -402,7 +402,7 @@ func linesForPeople(lines []byte) []byte {
 			out.Write(line)
 			continue
 		}
-		fmt.Fprintln(&out, trail.Readable(e))
+		fmt.Fprintln(&out, trail.Readable(e, columns))
 	}
 	return out.Bytes()
 }

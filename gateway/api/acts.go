@@ -130,6 +130,9 @@ func problemOf(err error) (note string, p *Problem) {
 		return "", &Problem{Code: BadRequest, Detail: sentence(err)}
 	case errors.Is(err, gateway.ErrNotDraining):
 		return "", &Problem{Code: Conflict, Detail: "The gateway is not draining."}
+	case errors.Is(err, gateway.ErrUnwritten):
+		return "", &Problem{Code: TraceFull, Detail: "The deny list cannot be written: the entry stays in force.",
+			Action: "Make room on the disk that it is on; see the gateway's log."}
 	case errors.Is(err, gateway.ErrStopping):
 		return "", &Problem{Code: Conflict, Detail: "The gateway is stopping."}
 	}

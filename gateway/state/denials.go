@@ -135,6 +135,9 @@ func (d *Denials) Has(identity string) bool {
 	return ok
 }
 
+// ErrUnwritten means that the file does not have a change.
+var ErrUnwritten = errors.New("cannot write the deny list")
+
 // save writes the list, and returns when it is on the disk.
 func (d *Denials) save(list []Denial) error {
 	if d.file == "" {
@@ -145,7 +148,7 @@ func (d *Denials) save(list []Denial) error {
 		err = files.Replace(d.file, append(text, '\n'), 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot write the deny list: %w", err)
+		return fmt.Errorf("%w: %w", ErrUnwritten, err)
 	}
 	return nil
 }

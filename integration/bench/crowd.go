@@ -28,6 +28,8 @@ type crowd struct {
 	ca    *ca.CA
 	trust *trust.Trust
 
+	issuing sync.Mutex // held while a certificate is made
+
 	mu    sync.Mutex // protects links
 	links []*link.Conn
 	got   atomic.Int64 // octets that came on all links
@@ -186,7 +188,9 @@ func (c *crowd) issue(profile, urn string, dns ...string) (cert tls.Certificate,
 	if err != nil {
 		return cert, err
 	}
+	c.issuing.Lock() // rather than wait for each other at the CA, which looks only now and then
 	issued, err := c.ca.Certificates.Issue(ca.Request{Profile: profile, Identity: id, DNS: dns, CSR: csr})
+	c.issuing.Unlock()
 	if err != nil {
 		return cert, err
 	}

@@ -14,20 +14,27 @@ import (
 	"tlagate/integration/world"
 )
 
-// memorySessions is how many joined and idle sessions a gateway has, for the row about its memory.
-var memorySessions = 2000
+// manySessions is with how many joined and idle sessions the aim is to be reached.
+const manySessions = 2000
+
+// memorySessions is how many of them a gateway has, for the rows about its memory.
+var memorySessions = manySessions
 
 // remembered is what a gateway holds for each of many joined sessions that are idle: before any data, and when each end
-// has sent some.
-type remembered struct{ idle, used footprint }
+// has sent some; and how long an operator waits for lists of them.
+type remembered struct {
+	idle, used footprint
+	lists      []listed
+}
 
-// footprint is what a gateway holds, in octets: what its last collection found in use, with the stacks; and all that
-// the process has.
-type footprint struct{ live, resident int64 }
+// footprint is what a gateway holds, in octets: what its last collection found in use, with the stacks; these alone;
+// and all that the process has.
+type footprint struct{ live, stacks, resident int64 }
 
 // each returns what one of n sessions adds, before being what there was without them.
 func (f footprint) each(before footprint, n int) footprint {
-	return footprint{(f.live - before.live) / int64(n), (f.resident - before.resident) / int64(n)}
+	share := func(now, then int64) int64 { return (now - then) / int64(n) }
+	return footprint{share(f.live, before.live), share(f.stacks, before.stacks), share(f.resident, before.resident)}
 }
 
 // measureMemory has a gateway, a process of its own, hold many sessions that are joined and idle.
@@ -44,7 +51,8 @@ func measureMemory(r *report) error {
 	}
 	metrics := world.Addr(port)
 	// Each look at all certificates makes garbage for seconds, which would count.
-	if err := l.StartGateway(fmt.Sprintf("metrics: %q", metrics), "limits: {recheck: 1h}"); err != nil {
+	if err := l.StartGateway(fmt.Sprintf("metrics: %q", metrics), "limits: {recheck: 1h}",
+		fmt.Sprintf("api: {socket: %q}", l.Path("api.sock"))); err != nil {
 		return err
 	}
 	c, err := newCrowd(l)
@@ -67,7 +75,14 @@ func (c *crowd) remembered(metrics string) (m remembered, err error) {
 	if err != nil {
 		return m, err
 	}
-	if err := c.begin(warm, memorySessions); err != nil {
+	few := min(fewListed-warm, memorySessions)
+	if err := c.begin(warm, few); err != nil {
+		return m, err
+	}
+	if err := c.list(&m); err != nil {
+		return m, err
+	}
+	if err := c.begin(warm+few, memorySessions-few); err != nil {
 		return m, err
 	}
 	idle, err := settledMemory(metrics)
@@ -81,7 +96,11 @@ func (c *crowd) remembered(metrics string) (m remembered, err error) {
 	if lost := c.lost.Load(); lost > 0 {
 		return m, fmt.Errorf("%d links were lost meanwhile", lost)
 	}
-	return remembered{idle.each(before, memorySessions), used.each(before, memorySessions)}, err
+	if err != nil {
+		return m, err
+	}
+	m.idle, m.used = idle.each(before, memorySessions), used.each(before, memorySessions)
+	return m, c.list(&m)
 }
 
 // settledMemory asks for a gateway's metrics, which makes garbage, until it has been collected twice.
@@ -97,7 +116,8 @@ func settledMemory(metrics string) (f footprint, err error) {
 			end = cycles + 3 // one may be under way
 		}
 		if cycles >= end {
-			return footprint{int64(v["go_gc_heap_live_bytes"] + v["go_memstats_stack_inuse_bytes"]),
+			stacks := int64(v["go_memstats_stack_inuse_bytes"])
+			return footprint{int64(v["go_gc_heap_live_bytes"]) + stacks, stacks,
 				int64(v["process_resident_memory_bytes"])}, nil
 		}
 	}

@@ -140,15 +140,34 @@ func (r *report) printFlood(out io.Writer) {
 func (r *report) printMemory(out io.Writer) {
 	m := r.memory
 	row(out, fmt.Sprintf("memory of `tla-gateway`, for each of %d idle sessions", memorySessions), "live",
-		fmt.Sprintf("of %d KiB", memoryLimit>>10), "resident")
-	row(out, "---", "--:", "--:", "--:")
+		fmt.Sprintf("of %d KiB", memoryLimit>>10), "stacks of it", "resident")
+	row(out, "---", "--:", "--:", "--:", "--:")
 	for _, line := range []struct {
 		what string
 		of   footprint
 	}{{"joined", m.idle}, {"joined, and both ends have sent data", m.used}} {
 		row(out, line.what, kib(line.of.live), fmt.Sprintf("%.2f", float64(line.of.live)/memoryLimit),
-			kib(line.of.resident))
+			kib(line.of.stacks), kib(line.of.resident))
 	}
+	fmt.Fprintln(out)
+	row(out, "sessions listed by HTTP (median)", "all of them, in pages", "those of one practice", "at most")
+	row(out, "---", "--:", "--:", "--:")
+	for _, l := range m.lists {
+		most := ""
+		if l.sessions >= fewListed {
+			most = show(listLimit(l.sessions))
+		}
+		row(out, fmt.Sprintf("a gateway with %d", l.sessions), show(l.all), show(l.one), most)
+	}
+}
+
+// missed returns an error if sessions take more memory than they may; of a few of them that says nothing.
+func (m remembered) missed() error {
+	if memorySessions < manySessions || m.idle.live <= memoryLimit {
+		return nil
+	}
+	return fmt.Errorf("a joined session takes %s of the gateway's memory, and may take %s", kib(m.idle.live),
+		kib(memoryLimit))
 }
 
 // mostRestart is how long a command may take that comes while gateways are restarted.

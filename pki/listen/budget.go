@@ -15,12 +15,18 @@ type Budget struct {
 	mu      sync.Mutex // protects the rest
 	left    map[string]bucket.Bucket
 	soonest time.Time // before this no name can be forgotten
+	sweep   int       // names at which those are forgotten whose budget is full
 }
+
+// fewNames are kept without a look at who they are. A name that was busy once says nothing any more when its budget is
+// full, and a server has most of its peers for hours.
+const fewNames = 64
 
 // NewBudget returns a budget in which every name may happen size times at once. It keeps up to names of them; when
 // there are more, all the others share one.
 func NewBudget(size int, period time.Duration, names int) *Budget {
-	return &Budget{rate: bucket.Rate{Size: size, Period: period}, names: names, left: map[string]bucket.Bucket{}}
+	return &Budget{rate: bucket.Rate{Size: size, Period: period}, names: names, left: map[string]bucket.Bucket{},
+		sweep: min(names, fewNames)}
 }
 
 // Take spends one and returns 0, or, when none is left, returns how long until there is one.
@@ -50,8 +56,10 @@ func (b *Budget) Missing(name string) time.Duration {
 
 // of returns the budget of a name, and the name under which it is kept.
 func (b *Budget) of(name string, now time.Time) (string, bucket.Bucket) {
-	if _, known := b.left[name]; !known && len(b.left) >= b.names {
-		if b.forget(now); len(b.left) >= b.names {
+	if _, known := b.left[name]; !known && len(b.left) >= b.sweep {
+		b.forget(now)
+		b.sweep = min(b.names, max(fewNames, 2*len(b.left)))
+		if len(b.left) >= b.names {
 			name = ""
 		}
 	}

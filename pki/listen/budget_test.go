@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,5 +37,21 @@ func TestAFullBudgetForgets(t *testing.T) {
 		require.Zero(t, b.Take("a"))
 		require.Zero(t, b.Take("b"))
 		require.Len(t, b.left, 2)
+	})
+}
+
+// Names that were busy once are not kept for as long as the server runs.
+func TestABudgetKeepsNobodyWhoseBudgetIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(2, time.Minute, 10_000)
+		for i := range 5000 {
+			require.Zero(t, b.Take(strconv.Itoa(i)))
+			require.Zero(t, b.Take("busy"))
+			time.Sleep(time.Minute)
+		}
+		require.LessOrEqual(t, len(b.left), fewNames)
+		require.Zero(t, b.Take("busy"))
+		require.Zero(t, b.Take("busy"))
+		require.NotZero(t, b.Take("busy"))
 	})
 }

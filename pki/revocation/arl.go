@@ -97,7 +97,7 @@ func (t *crlStore) keepARLs() error {
 		_ = pem.Encode(&out, &pem.Block{Type: pemfile.CRL, Bytes: c.DER}) // a Buffer never fails
 	}
 	if err := files.Replace(t.cfg.ARL, out.Bytes(), 0o600); err != nil {
-		t.log.Error("ARL not kept: after a restart the one before it counts", "file", t.cfg.ARL, "err", err)
+		t.log.Error("ARL not kept: after a restart the one before it counts", "file", t.cfg.ARL, "error", err)
 	}
 	return nil
 }

@@ -119,7 +119,7 @@ func (t *crlStore) judgeCRL(c *crl.List, issuer, cert *x509.Certificate, ca bool
 
 func (t *crlStore) recordNumber(issuer *x509.Certificate, c *crl.List) {
 	if err := t.numbers.accept(issuer, c); err != nil {
-		t.log.Error("CRL number not kept", "err", err)
+		t.log.Error("CRL number not kept", "error", err)
 	}
 }
 

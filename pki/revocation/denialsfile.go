@@ -126,7 +126,7 @@ func (t *denyList) keepDenials(ctx context.Context) {
 			again = time.After(keepAgain)
 			if err.Error() != failure {
 				t.log.Error("cannot keep the revocations that were pushed: after a restart they are in force only "+
-					"once the PKI pushes them again or a list has them", "file", t.cfg.Denials, "err", err)
+					"once the PKI pushes them again or a list has them", "file", t.cfg.Denials, "error", err)
 			}
 		}
 		if failure = ""; err != nil {
@@ -137,7 +137,7 @@ func (t *denyList) keepDenials(ctx context.Context) {
 		case <-again:
 		case <-ctx.Done():
 			if err := t.saveDenials(&saved); err != nil {
-				t.log.Error("cannot keep the revocations that were pushed", "file", t.cfg.Denials, "err", err)
+				t.log.Error("cannot keep the revocations that were pushed", "file", t.cfg.Denials, "error", err)
 			}
 			return
 		}

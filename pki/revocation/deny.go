@@ -213,7 +213,7 @@ func (t *denyList) readDenyList(force bool) {
 	defer t.reading.Unlock()
 	err := t.takeDenyList(force)
 	if err != nil && err.Error() != t.failure {
-		t.log.Error("cannot read the deny list, the one before it stays in force", "file", t.cfg.DenyList, "err", err)
+		t.log.Error("cannot read the deny list, the one before it stays in force", "file", t.cfg.DenyList, "error", err)
 	}
 	t.failure = fmt.Sprint(err)
 }

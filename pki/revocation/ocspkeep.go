@@ -139,7 +139,7 @@ func (t *ocspClient) keepAnswers(ctx context.Context) {
 		}
 		if err := files.Replace(t.cfg.Answers, content, 0o600); err != nil {
 			t.log.Error("cannot keep the OCSP answers at hand: after a restart they are asked for again",
-				"file", t.cfg.Answers, "err", err)
+				"file", t.cfg.Answers, "error", err)
 			continue
 		}
 		saved = version

@@ -247,7 +247,7 @@ const minRefresh = time.Second
 // refusedStatus logs a refusal, but not all that a gateway could make it log.
 func (t *ocspClient) refusedStatus(err error) {
 	if n := t.statusRefused.Add(1); n <= 20 || n%1000 == 0 {
-		t.log.Warn("status record refused", "reason", pki.ReasonOf(err), "err", err, "so_far", n)
+		t.log.Warn("status record refused", "reason", pki.ReasonOf(err), "error", err, "so_far", n)
 	}
 }
 

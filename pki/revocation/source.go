@@ -158,7 +158,7 @@ func (t *crlStore) take(s *source, lists []*crl.List) {
 	s.tally.note(now, !s.bad)
 	s.mu.Unlock()
 	for _, refusal := range refusals {
-		t.log.Warn("new CRL not taken, the one before it stays", "reason", refusal.Reason, "err", refusal)
+		t.log.Warn("new CRL not taken, the one before it stays", "reason", refusal.Reason, "error", refusal)
 	}
 	t.publish() // before the numbers are recorded: bestCRL must find the lists whose numbers are higher
 	for _, c := range lists {
@@ -183,7 +183,7 @@ func (t *crlStore) indexSigned(lists []*crl.List) {
 // register judges a list that was just read, logs it, and records its number.
 func (t *crlStore) register(c *crl.List) {
 	if refusal := t.judgeAsRead(c); refusal != nil {
-		t.log.Warn("CRL unusable", "reason", refusal.Reason, "err", refusal)
+		t.log.Warn("CRL unusable", "reason", refusal.Reason, "error", refusal)
 		return
 	}
 	t.log.Info("CRL loaded", "source", c.Source, "issuer", describe.Cut(c.Head.Issuer.CommonName, 64),
@@ -206,7 +206,7 @@ func (t *crlStore) fail(s *source, refusal *pki.Refusal) {
 	kept := len(s.crls)
 	s.mu.Unlock()
 	if !known {
-		t.log.Warn("cannot read CRL", "reason", refusal.Reason, "err", refusal, "kept", kept)
+		t.log.Warn("cannot read CRL", "reason", refusal.Reason, "error", refusal, "kept", kept)
 	}
 	t.publish()
 }

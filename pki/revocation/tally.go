@@ -76,7 +76,7 @@ func (t *ocspClient) noteAsked(where string, refusal *pki.Refusal) {
 	case refusal != nil && failed == failuresToSay-1:
 		t.log.Warn("OCSP responder fails: answers at hand are used until they end, then CRLs decide, or peers are "+
 			"refused; look at the responder, or the way to it",
-			"responder", where, "reason", refusal.Reason, "err", refusal)
+			"responder", where, "reason", refusal.Reason, "error", refusal)
 	}
 }
 

@@ -343,3 +343,17 @@ func TestC2PersonsListByHTTP(t *testing.T) {
 	_, err := w.Open().VerifyPerson(w.Issuing.IssuePerson(pkitest.Doctor).Leaf)
 	require.NoError(t, err)
 }
+
+// TestC2NamesByTheWholeForm: what no certificate can have is told apart from what none has.
+func TestC2NamesByTheWholeForm(t *testing.T) {
+	rules := trust.PersonRules{Identifier: "CN", Form: "8[0-9]{11}|9x"}
+	for id, want := range map[string]bool{pkitest.Doctor.ID: true, "9x": true, "": false, "9xx": false, "x9x": false,
+		pkitest.Doctor.ID + "9": false, pkitest.Doctor.ID + "\n": false} {
+		names, err := rules.Names(id)
+		require.NoError(t, err)
+		require.Equal(t, want, names, "%q", id)
+	}
+	rules.Form = "8)(9"
+	_, err := rules.Names(pkitest.Doctor.ID)
+	require.Error(t, err)
+}

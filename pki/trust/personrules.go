@@ -76,6 +76,12 @@ func (r PersonRules) Check() error {
 	return err
 }
 
+// Names reports whether a certificate can name a person by that identifier.
+func (r PersonRules) Names(id string) (bool, error) {
+	m, err := r.read()
+	return err == nil && m.takes(id), err
+}
+
 // read returns the rules as they are applied, or everything that is wrong with them.
 func (r PersonRules) read() (*personMap, error) {
 	m := &personMap{devices: r.Devices}
@@ -137,7 +143,7 @@ func (m *personMap) whom(c *x509.Certificate) (*Person, string) {
 	switch {
 	case len(ids) != 1:
 		return nil, fmt.Sprintf("its subject has %d identifiers where the mapping wants one", len(ids))
-	case ids[0] == "" || len(ids[0]) > maxIdentifier || !printable(ids[0]) || !m.form.MatchString(ids[0]):
+	case !m.takes(ids[0]):
 		return nil, "the identifier in its subject has not the form that the mapping wants"
 	}
 	p := &Person{ID: ids[0], Certificate: c}
@@ -152,6 +158,11 @@ func (m *personMap) whom(c *x509.Certificate) (*Person, string) {
 		return nil, "the name in its subject is too long, or cannot be printed"
 	}
 	return p, ""
+}
+
+// takes reports whether an identifier has the form that the mapping wants.
+func (m *personMap) takes(id string) bool {
+	return id != "" && len(id) <= maxIdentifier && printable(id) && m.form.MatchString(id)
 }
 
 // nameOf returns given names and surnames.

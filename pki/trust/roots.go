@@ -63,7 +63,7 @@ func (t *Trust) readRoots(force bool) {
 	}
 	if err != nil {
 		if err.Error() != f.failure {
-			t.log.Error("cannot read anchors and intermediates, the ones before stay in force", "err", err)
+			t.log.Error("cannot read anchors and intermediates, the ones before stay in force", "error", err)
 		}
 		f.failure = err.Error()
 		return

@@ -12,7 +12,8 @@ import (
 	"tlagate/pki/trust"
 )
 
-// TestShareKeepsOneCopyOfEachCA: peers of one CA share its certificate, and theirs say what they said before.
+// TestShareKeepsOneCopyOfEachCA: peers of one CA share its certificate, and what theirs have in common; they say what
+// they said before.
 func TestShareKeepsOneCopyOfEachCA(t *testing.T) {
 	ca := pkitest.New(t)
 	files := ca.WriteTrust(t.TempDir())
@@ -20,7 +21,7 @@ func TestShareKeepsOneCopyOfEachCA(t *testing.T) {
 		Revocation: revocation.Config{CRLs: files.CRLs()}})
 	require.NoError(t, err)
 	want := trust.Want{Usage: x509.ExtKeyUsageClientAuth}
-	var shared []*x509.Certificate
+	var shared, leaves []*x509.Certificate
 	for _, urn := range []string{"urn:tlagate:cab1:tla:t1", "urn:tlagate:cab2:tla:t2"} {
 		ders := ca.Issue(urn, want.Usage).Certificate
 		chain, err := pki.ParseChain(ders)
@@ -32,9 +33,11 @@ func TestShareKeepsOneCopyOfEachCA(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, again, chain)
 		require.Same(t, chain[1], verdict.Path[1])
-		shared = append(shared, chain[1])
+		shared, leaves = append(shared, chain[1]), append(leaves, chain[0])
 		_, err = store.VerifyKnown(chain, want)
 		require.NoError(t, err)
 	}
 	require.Same(t, shared[0], shared[1])
+	require.Same(t, &leaves[0].Policies[0], &leaves[1].Policies[0])
+	require.Same(t, &leaves[0].Extensions[0].Id[0], &leaves[1].Extensions[0].Id[0])
 }

@@ -63,7 +63,7 @@ func (h *handshake) serve(ctx context.Context) (*tls.Conn, *Peer, error) {
 	// Not RequireAnyClientCert: crypto/tls's own error for a missing certificate has no type. judge refuses it.
 	conf.ClientAuth = tls.RequestClientCert
 	conf.GetConfigForClient = h.noteHello
-	return h.run(ctx, tls.Server(h.conn, conf))
+	return h.run(ctx, tls.Server(h.conn, conf), conf)
 }
 
 // Client performs the client side of a handshake on a dialled connection, as Server does its side. It sends want.SNI,
@@ -86,7 +86,7 @@ func (h *handshake) runClient(ctx context.Context, own func(*tls.CertificateRequ
 	conf.GetClientCertificate = own
 	groups, note := h.offer()
 	conf.CurvePreferences = groups
-	conn, peer, err := h.run(ctx, tls.Client(h.tap, conf))
+	conn, peer, err := h.run(ctx, tls.Client(h.tap, conf), conf)
 	note(err)
 	return conn, peer, err
 }
@@ -160,12 +160,13 @@ func (h *handshake) newest(cert *tls.Certificate) *tls.Certificate {
 }
 
 // run performs the handshake, and returns the proven peer, or why there is none.
-func (h *handshake) run(ctx context.Context, c *tls.Conn) (*tls.Conn, *Peer, error) {
+func (h *handshake) run(ctx context.Context, c *tls.Conn, conf *tls.Config) (*tls.Conn, *Peer, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(h.party.Timeout, handshakeTimeout))
 	defer cancel()
 	err := c.HandshakeContext(ctx)
 	if err == nil && h.refusal == nil && h.verdict != nil {
 		h.tap.stop()
+		forget(conf)
 		return c, h.proven(c), nil
 	}
 	if err == nil {
@@ -176,16 +177,20 @@ func (h *handshake) run(ctx context.Context, c *tls.Conn) (*tls.Conn, *Peer, err
 	return nil, nil, err
 }
 
-// proven returns the peer, and forgets what the connection need not keep: its configuration refers to the handshake for
-// as long as it lives.
+// forget takes the handshake, which is over, out of a configuration that the connection keeps for as long as it lives.
+func forget(conf *tls.Config) {
+	conf.GetCertificate, conf.GetClientCertificate = nil, nil
+	conf.GetConfigForClient, conf.VerifyConnection = nil, nil
+}
+
+// proven returns the peer.
 func (h *handshake) proven(c *tls.Conn) *Peer {
 	h.verdict.Checks = nil
 	h.ownLeaf()
 	h.party.Trust.Share(h.verdict, h.chain) // h.chain is also the connection's
 	agreed := pki.NegotiatedOf(c.ConnectionState())
-	p := &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, agreed, h.keeps, &h.want}
-	h.chain, h.verdict = nil, nil
-	return p
+	want := h.want // not all of h
+	return &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, agreed, h.keeps, &want}
 }
 
 // ownLeaf replaces the peer's leaf by an equal one, which does not keep the handshake's message with the whole chain.

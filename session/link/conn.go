@@ -2,6 +2,7 @@ package link
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,10 +21,6 @@ const (
 	DefaultHeartbeat    = 5 * time.Second
 	DefaultWriteTimeout = 10 * time.Second
 )
-
-// headBuffer is the size of a link's reader, in octets. Records are read past it, into a buffer of their own, and TLS
-// keeps what it has decrypted: so it only has to hold a header, and each idle link costs that much less.
-const headBuffer = 64
 
 // farewell is how long a peer has to read a last notice and close, before this end closes.
 const farewell = 2 * time.Second
@@ -64,7 +61,7 @@ type Config struct {
 // record that cannot be written in time ends the link.
 type Conn struct {
 	net.Conn // the TLS connection below
-	cfg      Config
+	cfg      terms
 
 	in      recordReader // owned by the reader
 	pending []byte       // owned by the reader: what Read has not yet returned of a data record
@@ -81,20 +78,28 @@ type Conn struct {
 	once   sync.Once
 }
 
+// terms is what a Conn needs of its Config: it lives as long as the link, of which a gateway has many.
+type terms struct {
+	heartbeat, writeTimeout time.Duration
+	onNotice                func(Notice)
+	onStatus                func([]Status)
+	opened, traced          bool
+}
+
+// terms fills in the defaults.
+func (c Config) terms() terms {
+	return terms{cmp.Or(c.Heartbeat, DefaultHeartbeat), cmp.Or(c.WriteTimeout, DefaultWriteTimeout), c.OnNotice,
+		c.OnStatus, c.opened, c.traced}
+}
+
 // New makes a Conn of an upgraded connection; r has what was read past the upgrade, nil = nothing.
 func New(c net.Conn, r *bufio.Reader, cfg Config) *Conn {
-	if cfg.Heartbeat == 0 {
-		cfg.Heartbeat = DefaultHeartbeat
+	l := &Conn{Conn: c, cfg: cfg.terms(), in: recordReader{r: c}} // TLS keeps what it has decrypted
+	if r != nil {
+		l.in.r = r
 	}
-	if cfg.WriteTimeout == 0 {
-		cfg.WriteTimeout = DefaultWriteTimeout
-	}
-	if r == nil {
-		r = bufio.NewReaderSize(c, headBuffer)
-	}
-	l := &Conn{Conn: c, cfg: cfg, in: recordReader{r: r}}
 	l.heard.Store(time.Now().UnixNano())
-	l.alive = heartbeat.New(cfg.Heartbeat, l.ping, func() { _ = l.CloseWith(ErrDead) })
+	l.alive = heartbeat.New(l.cfg.heartbeat, l.ping, func() { _ = l.CloseWith(ErrDead) })
 	l.alive.Start()
 	return l
 }
@@ -134,7 +139,7 @@ func (l *Conn) Heard() time.Time { return time.Unix(0, l.heard.Load()) }
 // serve handles the records that ReadRecord does not return; done reports whether it was one.
 func (l *Conn) serve(t Type, payload []byte) (done bool, err error) {
 	// With a test's short heartbeat there are more of them.
-	if t != TypeData && t != TypeTrace && !l.ration.take(time.Now(), min(rationEvery, l.cfg.Heartbeat/4)) {
+	if t != TypeData && t != TypeTrace && !l.ration.take(time.Now(), min(rationEvery, l.cfg.heartbeat/4)) {
 		return true, errRation
 	}
 	switch t {
@@ -145,8 +150,8 @@ func (l *Conn) serve(t Type, payload []byte) (done bool, err error) {
 		return true, nil
 	case TypeStatus:
 		pieces, err := decodeStatus(payload)
-		if err == nil && l.cfg.OnStatus != nil {
-			l.cfg.OnStatus(pieces)
+		if err == nil && l.cfg.onStatus != nil {
+			l.cfg.onStatus(pieces)
 		}
 		return true, err
 	case TypeTicket:
@@ -182,7 +187,7 @@ func (l *Conn) WriteRecord(t Type, payload []byte) error {
 	if cause := l.cause.Load(); cause != nil {
 		return *cause
 	}
-	return l.write(t, payload, l.cfg.WriteTimeout)
+	return l.write(t, payload, l.cfg.writeTimeout)
 }
 
 // write writes one record. The caller holds l.wmu. A failed write ends the link: the TLS state is lost.
@@ -281,8 +286,8 @@ func (l *Conn) handleNotice(payload []byte) error {
 		return err
 	}
 	l.notice.Store(n)
-	if l.cfg.OnNotice != nil {
-		l.cfg.OnNotice(*n)
+	if l.cfg.onNotice != nil {
+		l.cfg.onNotice(*n)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package link
 
 import (
-	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -55,7 +54,9 @@ func appendRecord(b []byte, t Type, payload []byte) []byte {
 
 // recordReader reads records. After a temporary error, such as a deadline, next continues where it stopped.
 type recordReader struct {
-	r       *bufio.Reader
+	r       io.Reader
+	head    [headerLen]byte
+	begun   int                           // octets of the header read so far
 	payload *[headerLen + MaxPayload]byte // the payload in hand, or nil
 	have    int                           // octets of it read so far
 	kind    Type
@@ -81,21 +82,25 @@ func (r *recordReader) next() (Type, []byte, error) {
 	return r.kind, r.payload[:r.size], nil
 }
 
-// begin reads a header and gets a buffer.
+// begin reads a header and gets a buffer. A link waits here for hours: whatever is called in between would keep a
+// larger stack.
 func (r *recordReader) begin() error {
-	header, err := r.r.Peek(headerLen)
-	if err != nil {
-		if len(header) > 0 {
-			err = noEOF(err)
+	for r.begun < headerLen {
+		n, err := r.r.Read(r.head[r.begun:])
+		r.begun += n
+		switch {
+		case r.begun == headerLen:
+		case err != nil && r.begun > 0:
+			return noEOF(err)
+		case err != nil:
+			return err
 		}
-		return err
 	}
-	t, n := Type(header[0]), int(binary.BigEndian.Uint16(header[1:]))
+	t, n := Type(r.head[0]), int(binary.BigEndian.Uint16(r.head[1:]))
 	if err := checkHeader(t, n); err != nil {
 		return err
 	}
-	_, _ = r.r.Discard(headerLen) // cannot fail: it was peeked
-	r.kind, r.size, r.have, r.payload = t, n, 0, getBuffer()
+	r.begun, r.kind, r.size, r.have, r.payload = 0, t, n, 0, getBuffer()
 	return nil
 }
 

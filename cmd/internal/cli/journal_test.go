@@ -65,12 +65,12 @@ func TestEL1JournalGetsFields(t *testing.T) {
 	f, stream, text := stderr(t)
 	log := loggerTo(f, stream, socket, "tla-gateway", slog.LevelInfo, "text")
 	log.Debug("not wanted")
-	log.With("peer", "urn:x").WithGroup("tls").Warn("handshake refused", "reason", "revoked", "err", errors.New("why"),
-		slog.Group("at", "net.work", 4))
+	log.With("peer", "urn:x").WithGroup("tls").Warn("handshake refused", "reason", "revoked",
+		"error", errors.New("why"), slog.Group("at", "net.work", 4))
 	require.Equal(t, [][2]string{
-		{"MESSAGE", `msg="handshake refused" peer=urn:x tls.reason=revoked tls.err=why tls.at.net.work=4`},
+		{"MESSAGE", `msg="handshake refused" peer=urn:x tls.reason=revoked tls.error=why tls.at.net.work=4`},
 		{"PRIORITY", "4"}, {"SYSLOG_IDENTIFIER", "tla-gateway"}, {"TLAGATE_PEER", "urn:x"},
-		{"TLAGATE_TLS_REASON", "revoked"}, {"TLAGATE_TLS_ERR", "why"}, {"TLAGATE_TLS_AT_NET_WORK", "4"},
+		{"TLAGATE_TLS_REASON", "revoked"}, {"TLAGATE_TLS_ERROR", "why"}, {"TLAGATE_TLS_AT_NET_WORK", "4"},
 	}, entry(t, c))
 	log.Info("time", "level", "high", "time", "late")
 	require.Equal(t, [2]string{"MESSAGE", "msg=time level=high time=late"}, entry(t, c)[0])

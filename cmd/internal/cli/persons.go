@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
-	"regexp"
 
 	"tlagate/keys"
 	"tlagate/pki/revocation"
@@ -80,6 +79,12 @@ type Mapping struct {
 	Policies   []string `yaml:"policies"`
 }
 
+// rules returns the mapping as package trust wants it.
+func (m Mapping) rules(devices *trust.Trust) trust.PersonRules {
+	return trust.PersonRules{Identifier: m.Identifier, Form: m.Form, Profession: m.Profession, Policies: m.Policies,
+		Devices: devices}
+}
+
 // PersonKey is the YAML section that names the key by which the trace marks persons:
 //
 //	person_key: {file: person.key, wrapping_key: "credential:tlagate-wrap"}
@@ -114,11 +119,9 @@ func (p *Persons) Writes() []Path {
 // Config returns the section as package trust wants it; devices is the trust store of devices, whose CAs vouch for no
 // person; nil = it cannot be opened.
 func (p *Persons) Config(devices *trust.Trust, log *slog.Logger) trust.Config {
-	m := p.Mapping
 	cfg := trust.Config{
-		Profile: trust.Persons,
-		Persons: trust.PersonRules{Identifier: m.Identifier, Form: m.Form, Profession: m.Profession,
-			Policies: m.Policies, Devices: devices},
+		Profile:       trust.Persons,
+		Persons:       p.Mapping.rules(devices),
 		Known:         p.Known,
 		Intermediates: Texts(p.Intermediates),
 		KnownCAs:      p.KnownCAs,
@@ -146,8 +149,8 @@ func (p *Persons) CheckIdentifier(id string) error {
 	if p == nil {
 		return nil
 	}
-	form, err := regexp.Compile(`^(?:` + p.Mapping.Form + `)$`)
-	if err == nil && !form.MatchString(id) {
+	names, err := p.Mapping.rules(nil).Names(id)
+	if err == nil && !names {
 		err = Usage("cannot look for that identifier: it is not of the form %s (persons.mapping); want 8 and the "+
 			"eleven digits of the RPPS number, for instance", p.Mapping.Form)
 	}

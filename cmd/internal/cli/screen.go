@@ -1,11 +1,27 @@
 package cli
 
 import (
+	"os"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/term"
 )
+
+// Columns returns how wide the screen is that Stdout is; 0 = it is none, or does not say.
+func (a *App) Columns() int {
+	screen, ok := a.Stdout.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(screen.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
 
 // Screen returns text for a person's terminal: what it would act on, or not show, is written out as in Go, \x1b. Line
 // ends and tabs stay. What is printed may come from a file or a name that somebody else has made.

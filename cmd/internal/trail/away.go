@@ -60,10 +60,13 @@ func searchAway(app *cli.App, e Elsewhere, q index.Query, limit int, asJSON bool
 			_ = json.NewEncoder(out).Encode(line)
 			continue
 		}
-		fmt.Fprintln(out, Readable(line))
+		fmt.Fprintln(out, Readable(line, app.Columns()))
 	}
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("cannot print the audit trace: %w", err)
+	}
+	if nothing := unlessAll(q); len(lines) == 0 && failed == nil && nothing != "" {
+		fmt.Fprintln(app.Stderr, nothing)
 	}
 	if more {
 		fmt.Fprintf(app.Stderr, "these are the newest %d; older ones fit, too: narrow --since and --until, or export\n",

@@ -4,12 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
-	"unicode"
 
 	"tlagate/audit"
 	"tlagate/cmd/internal/cli"
@@ -120,36 +115,4 @@ func printReport(w io.Writer, r audit.Report) {
 	if r.Torn > 0 {
 		fmt.Fprintf(w, "note: %d octets at the end are half a line; the next event sets them aside\n", r.Torn)
 	}
-}
-
-// Readable returns an entry as one line: time, number, event, program, then name=value.
-func Readable(e audit.Entry) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %6d  %s", e.At, e.Seq, plain(string(e.Event)))
-	if e.By != "" {
-		fmt.Fprintf(&b, "  by %s", plain(e.By))
-	}
-	if e.Said != nil {
-		fmt.Fprintf(&b, "  (its line %d of %s)", e.Said.Seq, plain(e.Said.At))
-	}
-	show := plain
-	if e.Said != nil {
-		show = audit.Shown
-	}
-	for _, name := range slices.Sorted(maps.Keys(e.With)) {
-		if name == "person_sealed" { // long, and nobody can read it
-			fmt.Fprintf(&b, "  %s=…", name)
-			continue
-		}
-		fmt.Fprintf(&b, "  %s=%s", plain(name), show(e.With[name]))
-	}
-	return b.String()
-}
-
-// plain quotes what could be misread, or have an effect on a terminal: others may have written the line.
-func plain(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return r == ' ' || r == '"' || r == '=' || !unicode.IsGraphic(r) }) {
-		return strconv.QuoteToGraphic(s)
-	}
-	return s
 }

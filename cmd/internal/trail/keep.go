@@ -59,15 +59,24 @@ type Holder interface {
 	BecomeOwner() error // of the trace
 }
 
-// hold is what the commands hold and release have in common.
-type hold[P Holder] struct {
+// keeping is what the commands hold and release do, and say when it is done.
+var keeping = map[string]struct {
+	do   func(l *audit.Log, who audit.Attr, reason string) error
+	says string
+}{
+	"audit hold":    {(*audit.Log).Hold, "Nothing is purged until `audit release`."},
+	"audit release": {(*audit.Log).Release, "What is old enough is purged again."},
+}
+
+// KeepCmd is `audit hold`, and `audit release`.
+type KeepCmd[P Holder] struct {
 	Place  P      `embed:""`
 	Reason string `required:"" placeholder:"TEXT" help:"Why, for the trace: the number of a case; not a person's name."`
 }
 
-// do calls f with the program's trace; who is the account that asks.
-func (c hold[P]) do(app *cli.App, program string, f func(l *audit.Log, who audit.Attr) error) error {
-	who := audit.Account()
+// Run records the act, and stops the purge, or lets it go on.
+func (c *KeepCmd[P]) Run(app *cli.App) error {
+	who, act := audit.Account(), keeping[app.Command]
 	t, err := c.Place.AuditTrace()
 	if err == nil && t.File == "" {
 		err = cli.Usage("the configuration names no audit trace")
@@ -78,33 +87,13 @@ func (c hold[P]) do(app *cli.App, program string, f func(l *audit.Log, who audit
 	if err := c.Place.BecomeOwner(); err != nil {
 		return err
 	}
-	trail, err := OpenKept(app, program, t)
+	trail, err := OpenKept(app, app.Command, t)
 	if err != nil {
 		return err
 	}
-	return f(trail.Log, who)
-}
-
-// HoldCmd is `audit hold`.
-type HoldCmd[P Holder] struct{ hold[P] }
-
-// Run records the act, and stops the purge.
-func (c *HoldCmd[P]) Run(app *cli.App) error {
-	err := c.do(app, "audit hold", func(l *audit.Log, who audit.Attr) error { return l.Hold(who, c.Reason) })
-	if err == nil {
-		fmt.Fprintln(app.Stdout, "Nothing is purged until `audit release`.")
+	if err := act.do(trail.Log, who, c.Reason); err != nil {
+		return err
 	}
-	return err
-}
-
-// ReleaseCmd is `audit release`.
-type ReleaseCmd[P Holder] struct{ hold[P] }
-
-// Run records the act, and lets the purge go on.
-func (c *ReleaseCmd[P]) Run(app *cli.App) error {
-	err := c.do(app, "audit release", func(l *audit.Log, who audit.Attr) error { return l.Release(who, c.Reason) })
-	if err == nil {
-		fmt.Fprintln(app.Stdout, "What is old enough is purged again.")
-	}
-	return err
+	fmt.Fprintln(app.Stdout, act.says)
+	return nil
 }

@@ -26,8 +26,8 @@ type keeper struct {
 	Audit struct {
 		Command[place] `embed:""`
 
-		Hold    HoldCmd[place]    `cmd:""`
-		Release ReleaseCmd[place] `cmd:""`
+		Hold    KeepCmd[place] `cmd:""`
+		Release KeepCmd[place] `cmd:""`
 	} `cmd:""`
 }
 

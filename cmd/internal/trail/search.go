@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"reflect"
 	"time"
 
 	"tlagate/audit"
@@ -36,7 +37,7 @@ func (c *showCmd[P]) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return listing{file: name, query: q, mode: index.Everything, json: c.JSON}.print(app)
+	return listing{file: name, query: q, mode: index.Everything, json: c.JSON, nothing: unlessAll(q)}.print(app)
 }
 
 type searchCmd[P Place] struct {
@@ -73,7 +74,15 @@ func (c *searchCmd[P]) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return listing{file: name, query: q, mode: mode, limit: c.Limit, json: c.JSON}.print(app)
+	return listing{file: name, query: q, mode: mode, limit: c.Limit, json: c.JSON, nothing: unlessAll(q)}.print(app)
+}
+
+// unlessAll returns what is said when no line is found, as after a slip; "" = nothing, since none was left out.
+func unlessAll(q index.Query) string {
+	if reflect.DeepEqual(q, index.Query{}) {
+		return ""
+	}
+	return "no line fits; compare what you look for with what audit show prints"
 }
 
 // OpenIndexed opens a trace to be searched, with its indexes.
@@ -150,23 +159,23 @@ func (l listing) write(app *cli.App, trace *index.Trace, out io.Writer) (shown, 
 			warnUnreadable(app, line)
 		case l.limit == 0:
 			shown++
-			l.line(out, line)
+			l.line(app, out, line)
 		default:
 			newest = append(newest[max(0, len(newest)+1-l.limit):], line)
 		}
 	}
 	for _, line := range newest {
-		l.line(out, line)
+		l.line(app, out, line)
 	}
 	return shown + len(newest), bad, nil
 }
 
-func (l listing) line(out io.Writer, line audit.Line) {
+func (l listing) line(app *cli.App, out io.Writer, line audit.Line) {
 	if l.json {
 		fmt.Fprintln(out, line.Text)
 		return
 	}
-	fmt.Fprintln(out, Readable(line.Entry))
+	fmt.Fprintln(out, Readable(line.Entry, app.Columns()))
 }
 
 func warnUnreadable(app *cli.App, l audit.Line) {
