@@ -59,7 +59,7 @@ func layRsyslog(t *testing.T, l *lab.Lab) (r *rsyslog, section string) {
 	_, only, _ := strings.Cut(addr, ":")
 	text := fmt.Sprintf(rsyslogConfig, dir, l.GatewayTrust.Anchor, cert, key, only)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "rsyslog.conf"), []byte(text), 0o600))
-	client, err := l.Issue("gateway-client", "gateway-client", lab.Gateway)
+	client, err := l.Issue("siem-client", "gateway-client", lab.Gateway)
 	require.NoError(t, err)
 	return &rsyslog{t: t, lab: l, addr: addr, got: filepath.Join(dir, "raw")},
 		fmt.Sprintf("siem: {address: %q, name: siem.example, anchor: %s, crls: [%s], identity: {cert: %s, key: %s}}",
