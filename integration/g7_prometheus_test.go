@@ -194,7 +194,7 @@ func TestG7EveryQueryGivesASeries(t *testing.T) {
 	require.Len(t, p.alertQueries(), count)
 }
 
-// observed starts a deployment that has all that can be watched, with a session.
+// observed starts a deployment that has all that can be watched, with a session, after one that has ended.
 func observed(t *testing.T, l *lab.Lab, gatewayMetrics, ocspMetrics string) {
 	t.Helper()
 	push := startPush(t, l)
@@ -211,5 +211,8 @@ func observed(t *testing.T, l *lab.Lab, gatewayMetrics, ocspMetrics string) {
 		"audit: "+l.Path("gateway-audit.jsonl")))
 	require.NoError(t, l.StartPdT())
 	require.NoError(t, l.StartRelay())
+	startSession(t, l)
+	_, err = l.Relay("stop")
+	require.NoError(t, err)
 	startSession(t, l)
 }

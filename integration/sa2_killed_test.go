@@ -18,6 +18,8 @@ const killedTrace = "gateway-audit.jsonl"
 // TestSA2KilledWhileManyOpen: the gateway is killed while terminals open sessions at once, three times: once
 // one has its 101, and as soon as some lines are written, which is in the middle of a commit. Each time it goes on with
 // the same chain, and each session whose 101 a terminal saw is in the trace, with its consent.
+//
+// Fault: a gateway dies.
 func TestSA2KilledWhileManyOpen(t *testing.T) {
 	b := newCutBed(t, "audit: "+killedTrace)
 	file := b.Path(killedTrace)

@@ -1,5 +1,6 @@
 // Package crowd is many peers of one gateway, all in this process: sessions, each with a TLA, a PdT and a practice of
-// its own, whose both ends are read as programs do; and strangers who connect and say nothing. It works in a world only.
+// its own, whose both ends are read as programs do; and strangers who connect and say nothing. It works in a world
+// only.
 package crowd
 
 import (

@@ -148,7 +148,8 @@ func (p *Pair) open() (*link.Conn, error) {
 	}
 	p.opened++
 	pdt, session := p.practice()+":pdt:p", fmt.Sprintf("%016x%016x", p.number+1, p.opened)
-	return link.Open(context.Background(), conn, pdt, session, link.Config{Consent: consenttest.By(p.tla, pdt, session)})
+	return link.Open(context.Background(), conn, pdt, session,
+		link.Config{Consent: consenttest.By(p.tla, pdt, session)})
 }
 
 // WriteKeys puts a certificate with its chain, and its key, into the files of a program.
