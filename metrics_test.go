@@ -103,6 +103,21 @@ func TestG7AlertsUseWhatIsExported(t *testing.T) {
 	require.Greater(t, rules, 10)
 }
 
+// TestG7TheDashboardShowsWhatIsExported: each metric of the dashboard is one of ours, or of the process.
+func TestG7TheDashboardShowsWhatIsExported(t *testing.T) {
+	text, err := os.ReadFile("deploy/grafana/tlagate.json")
+	require.NoError(t, err)
+	var names []string
+	for _, m := range exported(t) {
+		names = append(names, strings.Fields(m)[0])
+	}
+	used := regexp.MustCompile(`tlagate_\w+`).FindAllString(string(text), -1)
+	require.Greater(t, len(used), 30)
+	for _, u := range used {
+		require.Contains(t, names, strings.TrimSuffix(u, "_bucket"))
+	}
+}
+
 // TestG7EachAlertIsTested: the tests of the rules have, of each alert, a time at which it fires, and one at which it
 // does not.
 func TestG7EachAlertIsTested(t *testing.T) {

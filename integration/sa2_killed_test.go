@@ -84,11 +84,11 @@ func (b *cutBed) manyReady(t *testing.T, round int) (all []*readySession) {
 
 func (b *cutBed) practiceReady(round, p int, all []*readySession) error {
 	practice := fmt.Sprintf("urn:tlagate:cab%d-%d", round, p)
-	client, _, err := b.issue("pdt-client", practice+":pdt:p")
+	client, err := b.crowd.Issue("pdt-client", practice+":pdt:p")
 	if err != nil {
 		return err
 	}
-	server, _, err := b.issue("pdt-server", practice+":pdt:p", "pdt.invalid")
+	server, err := b.crowd.Issue("pdt-server", practice+":pdt:p", "pdt.invalid")
 	for i := range all {
 		if err == nil {
 			all[i], err = b.ready(client, server, fmt.Sprintf("%s:tla:t%d", practice, i))

@@ -60,6 +60,9 @@ func shown(f crowd.Footprint) string {
 		float64(f.Resident)/(1<<20), f.Goroutines, f.Files)
 }
 
+// soakHeartbeat is long enough that a machine with other work takes no link for dead.
+const soakHeartbeat = 30 * time.Second
+
 // soakCrowd is a gateway that many use at once.
 type soakCrowd struct {
 	*crowd.Crowd
@@ -78,9 +81,11 @@ func newSoakCrowd(t *testing.T, sessions int) *soakCrowd {
 	require.NoError(t, err)
 	s := &soakCrowd{t: t, lab: l, metrics: world.Addr(port), seed: rand.Uint64()}
 	t.Logf("seed %d", s.seed)
-	require.NoError(t, l.StartGateway("metrics: "+s.metrics, "audit: "+l.Path("audit.jsonl")))
+	require.NoError(t, l.StartGateway("metrics: "+s.metrics, "audit: "+l.Path("audit.jsonl"),
+		fmt.Sprintf("limits: {heartbeat: %v}", soakHeartbeat)))
 	s.Crowd, err = crowd.New(l)
 	require.NoError(t, err)
+	s.Heartbeat = soakHeartbeat
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	require.NoError(t, s.Begin(0, sessions))
 	require.NoError(t, s.Talk())

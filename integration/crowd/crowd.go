@@ -12,6 +12,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"tlagate/ca"
 	"tlagate/integration/lab"
@@ -25,6 +26,8 @@ import (
 
 // Crowd is sessions of the gateway of a lab, with certificates of its CA.
 type Crowd struct {
+	Heartbeat time.Duration // of both ends of sessions; 0 = that of programs
+
 	ca    *ca.CA
 	lab   *lab.Lab
 	trust *trust.Trust

@@ -51,30 +51,42 @@ func (p *Pair) Renew() (err error) {
 	return nil
 }
 
-// Begin opens a session, which is read until it is over.
-func (p *Pair) Begin() error {
-	far, err := p.park()
-	if err != nil {
+// Begin opens a session, which is read until it is over. It tries again, as programs do: a busy machine may take longer
+// than the gateway waits, and the gateway may still be about to forget the session before.
+func (p *Pair) Begin() (err error) {
+	for end := time.Now().Add(world.Patience); time.Now().Before(end); {
+		if err = p.begin(); err == nil {
+			p.read()
+			return nil
+		}
+	}
+	return err
+}
+
+func (p *Pair) begin() (err error) {
+	if p.far, err = p.park(); err != nil {
 		return err
 	}
-	near, err := p.openOnceFree()
-	if err == nil {
-		_, err = far.WaitJoined()
+	if p.near, err = p.open(); err == nil {
+		_, err = p.far.WaitJoined()
 	}
 	if err != nil {
-		_ = far.Close()
-		return err
+		p.close()
 	}
-	p.near, p.far, p.over = near, far, make(chan struct{})
+	return err
+}
+
+// read reads both ends until the session is over.
+func (p *Pair) read() {
+	p.over = make(chan struct{})
 	var ends sync.WaitGroup
-	for _, l := range []*link.Conn{near, far} {
+	for _, l := range []*link.Conn{p.near, p.far} {
 		ends.Go(func() {
 			p.crowd.read(l)
 			_ = l.Close()
 		})
 	}
 	go func(over chan struct{}) { ends.Wait(); close(over) }(p.over)
-	return nil
 }
 
 // End ends the session as a terminal does.
@@ -127,18 +139,7 @@ func (p *Pair) park() (*link.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return link.Park(context.Background(), conn, p.server.Certificate, link.Config{})
-}
-
-// openOnceFree opens a session; the gateway may still be about to forget the one before.
-func (p *Pair) openOnceFree() (near *link.Conn, err error) {
-	for end := time.Now().Add(world.Patience); time.Now().Before(end); {
-		near, err = p.open()
-		if problem, ok := errors.AsType[*link.Problem](err); !ok || problem.Code != link.ProblemTLABusy {
-			break
-		}
-	}
-	return near, err
+	return link.Park(context.Background(), conn, p.server.Certificate, link.Config{Heartbeat: p.crowd.Heartbeat})
 }
 
 func (p *Pair) open() (*link.Conn, error) {
@@ -149,7 +150,7 @@ func (p *Pair) open() (*link.Conn, error) {
 	p.opened++
 	pdt, session := p.practice()+":pdt:p", fmt.Sprintf("%016x%016x", p.number+1, p.opened)
 	return link.Open(context.Background(), conn, pdt, session,
-		link.Config{Consent: consenttest.By(p.tla, pdt, session)})
+		link.Config{Heartbeat: p.crowd.Heartbeat, Consent: consenttest.By(p.tla, pdt, session)})
 }
 
 // WriteKeys puts a certificate with its chain, and its key, into the files of a program.
