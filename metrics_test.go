@@ -157,7 +157,7 @@ func TestG7AlertsFire(t *testing.T) {
 		promtool, err = exec.LookPath("bin/prometheus/promtool")
 	}
 	if err != nil {
-		t.Skip("there is no promtool: deploy/prometheus.sh bin/prometheus fetches Debian's; the rules are read, not run")
+		t.Skip("there is no promtool: deploy/prometheus.sh bin/prometheus fetches Debian's; no rule is run")
 	}
 	for _, args := range [][]string{{"check", "rules", rulesFile},
 		{"test", "rules", "deploy/prometheus/tlagate.test.yml"}} {

@@ -77,7 +77,8 @@ func (t *Store) Reload() {
 	wg.Wait()
 }
 
-// follow refreshes one source whenever it is due, which is sooner after a failure, also of a read that Reload asked for.
+// follow refreshes one source whenever it is due, which is sooner after a failure, also of a read that Reload asked
+// for.
 func (t *crlStore) follow(ctx context.Context, s *source) {
 	for {
 		timer := time.NewTimer(s.wait(t.now()))

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHeardGoesByNoClockThatIsSet: else a link that is dead would seem to be heard from last, once the clock is set back.
+// TestHeardGoesByNoClockThatIsSet: else a link that is dead would seem to be heard from last, once the clock is set
+// back.
 func TestHeardGoesByNoClockThatIsSet(t *testing.T) {
 	before := time.Now()
 	l, _ := raw(t, Config{})
