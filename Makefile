@@ -46,6 +46,7 @@ install: ifd ## put the reader driver in place, and its readers unless there are
 # integration first: it takes the longest, and waits more than it works.
 test: ## run all tests, with the race detector, in a world of their own
 	@$(NEED) build test)
+	@deploy/prometheus.sh bin/prometheus
 	@deploy/compile.sh -race -test ./...
 	$(GO) test -race -count=1 -timeout 30m -p 4 ./integration ./...
 
@@ -103,7 +104,7 @@ fuzz: ## run every fuzz target for T (make fuzz T=30s)
 	@$(NEED) build)
 	deploy/fuzz.sh $(T)
 
-soak: ## mix visits, card changes and restarts for T (make soak T=10m), then 10 000 exchanges with 1 000 faults
+soak: ## mix visits, card changes and restarts for T (T=10m); 1 000 sessions for T; 10 000 exchanges with 1 000 faults
 	@$(NEED) build test)
 	SOAK=$(T) $(GO) test -count=1 -timeout 0 -v -run TestSoak ./integration
 

@@ -206,3 +206,31 @@ func TestCompileIsSilentWhenAllIsDone(t *testing.T) {
 	require.Zero(t, code)
 	require.Empty(t, printed)
 }
+
+// TestPrometheusIsUnpacked: installed, its daemon would listen on all interfaces; what cannot be fetched is told, and
+// ends nothing.
+func TestPrometheusIsUnpacked(t *testing.T) {
+	b := newBare(t)
+	mv, err := exec.LookPath("mv")
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(mv, filepath.Join(b.dir, "mv")))
+	b.put("apt-get", "echo no such package >&2; exit 100")
+	to := filepath.Join(t.TempDir(), "bin")
+	printed, code := b.run("prometheus.sh", to)
+	require.Zero(t, code)
+	require.Contains(t, printed, "tests that need it are skipped:\nno such package\n")
+
+	b.put("apt-get", ": >prometheus_1_amd64.deb")
+	b.put("dpkg-deb", `mkdir -p "$3/usr/bin"; : >"$3/usr/bin/promtool"; : >"$3/usr/bin/prometheus"; chmod +x "$3"/usr/bin/*`)
+	printed, code = b.run("prometheus.sh", to)
+	require.Zero(t, code, printed)
+	require.FileExists(t, filepath.Join(to, "prometheus"))
+	require.FileExists(t, filepath.Join(to, "promtool"))
+	require.False(t, b.ran("apt-get install"))
+
+	require.NoError(t, os.Remove(b.log()))
+	b.put("apt-get", "exit 100")
+	_, code = b.run("prometheus.sh", to)
+	require.Zero(t, code)
+	require.NoFileExists(t, b.log(), "it is there")
+}

@@ -104,6 +104,21 @@ func TestG7AlertsUseWhatIsExported(t *testing.T) {
 	require.Greater(t, rules, 10)
 }
 
+// TestG7TheDashboardShowsWhatIsExported: each metric of the dashboard is one of ours, or of the process.
+func TestG7TheDashboardShowsWhatIsExported(t *testing.T) {
+	text, err := os.ReadFile("deploy/grafana/tlagate.json")
+	require.NoError(t, err)
+	var names []string
+	for _, m := range exported(t) {
+		names = append(names, strings.Fields(m)[0])
+	}
+	used := regexp.MustCompile(`tlagate_\w+`).FindAllString(string(text), -1)
+	require.Greater(t, len(used), 30)
+	for _, u := range used {
+		require.Contains(t, names, strings.TrimSuffix(u, "_bucket"))
+	}
+}
+
 // TestG7EachAlertIsTested: the tests of the rules have, of each alert, a time at which it fires, and one at which it
 // does not.
 func TestG7EachAlertIsTested(t *testing.T) {
@@ -136,12 +151,14 @@ func TestG7EachAlertIsTested(t *testing.T) {
 	}
 }
 
-// TestG7AlertsFire runs the tests of the rules if promtool is installed. Debian's package of it contains a daemon, so
-// no target here installs it.
+// TestG7AlertsFire runs the tests of the rules, if there is a promtool: installed, or fetched by make test.
 func TestG7AlertsFire(t *testing.T) {
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
-		t.Skip("promtool is not installed (Debian: prometheus): the rules are read, but not run")
+		promtool, err = exec.LookPath("bin/prometheus/promtool")
+	}
+	if err != nil {
+		t.Skip("there is no promtool: deploy/prometheus.sh bin/prometheus fetches Debian's; no rule is run")
 	}
 	for _, args := range [][]string{{"check", "rules", rulesFile},
 		{"test", "rules", "deploy/prometheus/tlagate.test.yml"}} {

@@ -155,6 +155,8 @@ func TestSA2EachDayHasItsFile(t *testing.T) {
 }
 
 // TestSA2ClockSetBackIsTold once for each time that it is set back, not for each line after that.
+//
+// Fault: a clock jumps.
 func TestSA2ClockSetBackIsTold(t *testing.T) {
 	clock := newClock()
 	l := newLog(t, logFile(t), clock.in)

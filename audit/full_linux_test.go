@@ -20,6 +20,8 @@ const fullEnv = "AUDIT_TEST_FULL"
 
 // TestSA2FullDisk: somebody else fills the disk to the last octet. No session begins; the ends of those that run are
 // recorded, more than fit into a file; a flood of refusals changes nothing. When there is room again, all goes on.
+//
+// Fault: a disk is full.
 func TestSA2FullDisk(t *testing.T) {
 	if dir := os.Getenv(fullEnv); dir != "" {
 		require.NoError(t, unix.Mount("none", dir, "tmpfs", 0, "size=8m"))

@@ -162,6 +162,8 @@ func TestSA2PurgeBeginsByItself(t *testing.T) {
 }
 
 // TestSA2NotAllIsPurgedAtOnce: a machine whose clock is a year ahead loses the files of one day at a time, not all.
+//
+// Fault: a clock jumps.
 func TestSA2NotAllIsPurgedAtOnce(t *testing.T) {
 	c, s := newClock(), newSigner(t)
 	file := logFile(t)

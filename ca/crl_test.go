@@ -69,6 +69,9 @@ func TestNumbersRiseByOne(t *testing.T) {
 	require.Equal(t, int64(2), published(t, c, "arl").Number.Int64(), "each issuer counts for itself")
 }
 
+// TestAClockGoneBackPublishesNothing: a list that begins before the last one would be refused by who has that.
+//
+// Fault: a clock jumps.
 func TestAClockGoneBackPublishesNothing(t *testing.T) {
 	c := newCA(t)
 	c.time = func() time.Time { return time.Now().Add(-time.Hour) }

@@ -61,6 +61,7 @@ type rig struct {
 	trust  *trust.Trust
 	addr   string
 	crypto pki.Crypto
+	clock  func() time.Time // of the trust store; nil = time.Now
 	g      *Gateway
 	log    *logBook
 	stop   context.CancelFunc
@@ -123,7 +124,7 @@ func (r *rig) openTrust() {
 	store, err := trust.Open(trust.Config{
 		Anchors:       []trust.AnchorFile{{File: r.files.Anchor, Practices: []string{"*"}}},
 		Intermediates: []string{r.files.Intermediate},
-		CRLs:          r.files.CRLs(), Poll: 50 * time.Millisecond, Crypto: r.crypto,
+		CRLs:          r.files.CRLs(), Poll: 50 * time.Millisecond, Crypto: r.crypto, Clock: r.clock,
 	})
 	require.NoError(r.t, err)
 	r.trust = store

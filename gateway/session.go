@@ -22,8 +22,8 @@ type session struct {
 	user     sessionUser // set before it begins
 	userTold atomic.Bool // the log was told that the user no longer passes, and the session goes on
 
-	generation uint32       // of this link of the card session, from 1
-	ticketAt   atomic.Int64 // when the last ticket was made, ns
+	generation uint32                    // of this link of the card session, from 1
+	ticketAt   atomic.Pointer[time.Time] // when the last ticket was made; nil = none was
 
 	tla    *end // set once, by publish
 	pdt    *end

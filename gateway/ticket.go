@@ -62,7 +62,7 @@ func (ts *tickets) send(s *session, tla, pdt *end) {
 	text, err := ts.sign(ticket.Statement{TLA: tla.client.identity(), PdT: pdt.client.identity(), Session: s.id,
 		Generation: s.generation + 1, Began: s.began, Expires: time.Now().Add(ts.life), User: s.user.der})
 	if err == nil {
-		s.ticketAt.Store(time.Now().UnixNano())
+		s.ticketMade()
 		err = tla.link.WriteTicket(text)
 	}
 	if err != nil {
@@ -82,9 +82,18 @@ func (ts *tickets) sign(t ticket.Statement) (string, error) {
 // renew sends a TLA in a session a fresh ticket when the last one has lived a fifth of its life.
 func (ts *tickets) renew(e *end) {
 	s := e.session.Load()
-	if s == nil || e != s.tla || time.Since(time.Unix(0, s.ticketAt.Load())) < ts.life/5 {
+	if s == nil || e != s.tla {
 		return
 	}
-	s.ticketAt.Store(time.Now().UnixNano()) // one at a time, also to a peer that does not read
+	if last := s.ticketAt.Load(); last != nil && time.Since(*last) < ts.life/5 {
+		return
+	}
+	s.ticketMade() // one at a time, also to a peer that does not read
 	go ts.send(s, s.tla, s.pdt)
+}
+
+// ticketMade remembers when, by a clock that nobody sets: else none would be made for as long as ours was set back.
+func (s *session) ticketMade() {
+	now := time.Now()
+	s.ticketAt.Store(&now)
 }

@@ -25,6 +25,8 @@ import (
 
 // TestEL1PowerCutOfATerminal: a relay is killed and its link cut off at the same moment, as by a power cut, and started
 // again: its next session begins although the gateway never finds the old link dead by itself.
+//
+// Fault: a terminal dies.
 func TestEL1PowerCutOfATerminal(t *testing.T) {
 	t.Parallel()
 	l := layLabAlone(t)

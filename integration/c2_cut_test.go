@@ -3,8 +3,6 @@ package integration
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
@@ -16,10 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tlagate/ca"
+	"tlagate/integration/crowd"
 	"tlagate/pki"
-	"tlagate/pki/revocation"
-	"tlagate/pki/trust"
 	"tlagate/session/consent/consenttest"
 	"tlagate/session/link"
 )
@@ -67,8 +63,7 @@ func spread(times []time.Duration) string {
 // cutBed is a deployment whose links end in this process, with certificates of the lab's CA.
 type cutBed struct {
 	*pushBed
-	ca    *ca.CA
-	trust *trust.Trust
+	crowd *crowd.Crowd
 }
 
 // newCutBed starts the gateway, with further lines of its configuration.
@@ -76,14 +71,9 @@ func newCutBed(t *testing.T, gateway ...string) *cutBed {
 	b := &cutBed{pushBed: newPushBed(t)}
 	b.startCut(t, gateway...)
 	var err error
-	b.ca, err = ca.Open(b.Path("pki"), ca.Options{})
+	b.crowd, err = crowd.New(b.Lab)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, b.ca.Close()) })
-	b.trust, err = trust.Open(trust.Config{
-		Anchors:    []trust.AnchorFile{{File: b.GatewayTrust.Anchor, Practices: []string{"*"}}},
-		Revocation: revocation.Config{CRLs: b.GatewayTrust.CRLs},
-	})
-	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, b.crowd.Close()) })
 	return b
 }
 
@@ -92,46 +82,6 @@ func (b *cutBed) startCut(t *testing.T, gateway ...string) {
 	lines := append(gateway, b.PushLines(b.push), "limits: {connections_per_peer: 10000}")
 	require.NoError(t, b.StartGateway(lines...))
 	logged(t, b.GatewayProc, 0, "revocations are pushed")
-}
-
-func (b *cutBed) issue(profile, urn string, dns ...string) (tls.Certificate, *ca.Issued, error) {
-	var none tls.Certificate
-	id, err := pki.ParseIdentity(urn)
-	if err != nil {
-		return none, nil, err
-	}
-	key, err := ca.GenerateKey(ca.P256)
-	if err != nil {
-		return none, nil, err
-	}
-	csr, err := ca.NewCSR(key)
-	if err != nil {
-		return none, nil, err
-	}
-	issued, err := b.ca.Certificates.Issue(ca.Request{Profile: profile, Identity: id, DNS: dns, CSR: csr})
-	if err != nil {
-		return none, nil, err
-	}
-	cert := tls.Certificate{PrivateKey: key, Leaf: issued.Certificate}
-	for block, rest := pem.Decode(issued.Chain); block != nil; block, rest = pem.Decode(rest) {
-		cert.Certificate = append(cert.Certificate, block.Bytes)
-	}
-	return cert, issued, nil
-}
-
-func (b *cutBed) dial(cert tls.Certificate) (net.Conn, error) {
-	raw, err := net.Dial("tcp", b.GatewayAddr)
-	if err != nil {
-		return nil, err
-	}
-	party := &trust.Party{Trust: b.trust, Certificate: func() *tls.Certificate { return &cert }}
-	conn, _, err := party.Client(context.Background(), raw, trust.ALPNOuter, trust.Want{
-		Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: "localhost",
-	})
-	if err != nil {
-		return nil, err
-	}
-	return conn, nil
 }
 
 // cutSession is a live session, both ends of which this process reads, as programs do.
@@ -165,11 +115,11 @@ func (b *cutBed) sessions(n int) []*cutSession {
 // practice opens those of all sessions that belong to one PdT.
 func (b *cutBed) practice(p int, all []*cutSession) error {
 	pdt := fmt.Sprintf("urn:tlagate:cab%d:pdt:p", p)
-	client, _, err := b.issue("pdt-client", pdt)
+	client, err := b.crowd.Issue("pdt-client", pdt)
 	if err != nil {
 		return err
 	}
-	server, _, err := b.issue("pdt-server", pdt, "pdt.invalid")
+	server, err := b.crowd.Issue("pdt-server", pdt, "pdt.invalid")
 	for i := p; i < len(all) && err == nil; i += practices {
 		all[i], err = b.session(client, server, fmt.Sprintf("urn:tlagate:cab%d:tla:t%d", p, i))
 	}
@@ -209,17 +159,18 @@ type readySession struct {
 }
 
 func (b *cutBed) ready(client, server tls.Certificate, urn string) (*readySession, error) {
-	tla, issued, err := b.issue("tla", urn)
+	tla, err := b.crowd.Issue("tla", urn)
 	if err != nil {
 		return nil, err
 	}
-	us, err := pki.IdentityOf(issued.Certificate)
+	us, err := pki.IdentityOf(tla.Leaf)
 	if err != nil {
 		return nil, err
 	}
-	r := &readySession{b: b, id: fmt.Sprintf("%032x", issued.Certificate.SerialNumber), serial: issued.Serial, tla: tla,
+	serial := tla.Leaf.SerialNumber
+	r := &readySession{b: b, id: fmt.Sprintf("%032x", serial), serial: serial.Text(16), tla: tla,
 		pdt: pki.Identity{Practice: us.Practice, Role: pki.RolePdT, Name: "p"}.String()}
-	parked, err := b.dial(client)
+	parked, err := b.crowd.Dial(client)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +178,7 @@ func (b *cutBed) ready(client, server tls.Certificate, urn string) (*readySessio
 		return nil, err
 	}
 	b.t.Cleanup(func() { r.far.Close() })
-	if r.near, err = b.dial(tla); err == nil {
+	if r.near, err = b.crowd.Dial(tla); err == nil {
 		b.t.Cleanup(func() { r.near.Close() })
 	}
 	return r, err

@@ -74,6 +74,8 @@ func refused(r pki.Reason) string {
 func cutFor(r pki.Reason) string { return `tlagate_cuts_total{reason="` + string(r) + `"}` }
 
 // TestC2MetricsWhenTheResponderStops: with OCSP alone, and the real responder, whose answers live a minute.
+//
+// Fault: the OCSP responder is away.
 func TestC2MetricsWhenTheResponderStops(t *testing.T) {
 	l := layLab(t)
 	b := &bed{Lab: l, t: t}
@@ -131,6 +133,8 @@ func TestC2MetricsWhenTheResponderStops(t *testing.T) {
 }
 
 // TestC2MetricsWhenPublicationStops: with CRLs alone, of which no new one is published.
+//
+// Fault: the PKI is away.
 func TestC2MetricsWhenPublicationStops(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)

@@ -131,6 +131,8 @@ func TestC2RevokedByPush(t *testing.T) {
 }
 
 // TestC2PushLost: without the stream, the lists bring a revocation later; when it is back, it brings what was missed.
+//
+// Fault: the PKI is away.
 func TestC2PushLost(t *testing.T) {
 	b := newPushBed(t)
 	b.begin(t)

@@ -14,6 +14,8 @@ import (
 // TestC2PushedOverARestart: a gateway that is started again while the PKI is out of reach still refuses the
 // certificates that it was told of, though no list has them; it misses no release from hold that was made meanwhile;
 // and it does not start with a file that it cannot read.
+//
+// Fault: the PKI is away.
 func TestC2PushedOverARestart(t *testing.T) {
 	b := newPushBed(t)
 	b.GatewayTrust.Denials = b.Path("denials.json")
@@ -46,6 +48,8 @@ func TestC2PushedOverARestart(t *testing.T) {
 
 // TestC2AnswersOverARestart: a gateway without a CRL that is started again while its responder is away lets in the
 // peers that it knew to be good.
+//
+// Fault: the OCSP responder is away.
 func TestC2AnswersOverARestart(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)

@@ -249,6 +249,8 @@ func (k *killing) Process(cmd []byte) []byte {
 
 // TestSP4AKilledRelayLeavesNoVerifiedCode: between VERIFY and reset the relay is killed, and the next program of the
 // terminal finds a card whose code nobody has verified. It resets nothing itself.
+//
+// Fault: a terminal dies.
 func TestSP4AKilledRelayLeavesNoVerifiedCode(t *testing.T) {
 	l := newUserLab(t, "require")
 	putIn(t, l, &killing{l.CPS, l.RelayProc.Kill})

@@ -40,7 +40,8 @@ func TestG8AnOperatorsDay(t *testing.T) {
 		require.Equal(t, l.claire.Identity, act.By)
 		did = append(did, act.With["act"])
 	}
-	require.Equal(t, []string{"end", "incident", "deny", "allow", "drain", "resume"}, did)
+	require.Equal(t, []string{"end", "incident", "deny", "allow", "drain", "resume", "deny",
+		"hold", "release", "allow"}, did)
 }
 
 // lastIncident returns the number of the session's end that the professional was told; K7M2 while there is none.

@@ -354,6 +354,8 @@ func networkComesBackToTheRelay(t *testing.T) {
 }
 
 // TestC3NamesFail: the gateway's name cannot be looked up for a while.
+//
+// Fault: names are not answered (DNS).
 func TestC3NamesFail(t *testing.T) {
 	here := netip.MustParseAddr("127.0.0.1")
 	b := newLostBed(t, quickTimers, dialByName(here.String()))
@@ -416,6 +418,8 @@ func TestC3Suspended(t *testing.T) {
 }
 
 // TestC2GatewayEnds: one gateway is killed and the other takes over; both are killed, and one comes back.
+//
+// Fault: a gateway dies.
 func TestC2GatewayEnds(t *testing.T) {
 	b := newLostBed(t, patientTimers)
 	require.Zero(t, b.via())
@@ -458,6 +462,8 @@ func TestC3GatewayAwayLosesNoSession(t *testing.T) {
 
 // TestC3GatewaysAwayFor25Seconds: of the programs' own grace time of 30 s, five seconds are left to come back. On a
 // machine that takes half of these for a mere start, a lost session proves nothing, and the test tries again.
+//
+// Fault: a gateway dies.
 func TestC3GatewaysAwayFor25Seconds(t *testing.T) {
 	t.Parallel()
 	var start time.Duration

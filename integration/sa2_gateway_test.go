@@ -78,6 +78,8 @@ func lastOf(t *testing.T, file string, kind string) (last audit.Entry) {
 // TestSA2NoRoomForTheTrace: while the gateway's trace has no room on its disk but its reserve, the session that runs
 // goes on, and its end is recorded; the user is told why no other begins; and all goes well again by itself once there
 // is room.
+//
+// Fault: a disk is full.
 func TestSA2NoRoomForTheTrace(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)

@@ -18,6 +18,8 @@ const killedTrace = "gateway-audit.jsonl"
 // TestSA2KilledWhileManyOpen: the gateway is killed while terminals open sessions at once, three times: once
 // one has its 101, and as soon as some lines are written, which is in the middle of a commit. Each time it goes on with
 // the same chain, and each session whose 101 a terminal saw is in the trace, with its consent.
+//
+// Fault: a gateway dies.
 func TestSA2KilledWhileManyOpen(t *testing.T) {
 	b := newCutBed(t, "audit: "+killedTrace)
 	file := b.Path(killedTrace)
@@ -82,11 +84,11 @@ func (b *cutBed) manyReady(t *testing.T, round int) (all []*readySession) {
 
 func (b *cutBed) practiceReady(round, p int, all []*readySession) error {
 	practice := fmt.Sprintf("urn:tlagate:cab%d-%d", round, p)
-	client, _, err := b.issue("pdt-client", practice+":pdt:p")
+	client, err := b.crowd.Issue("pdt-client", practice+":pdt:p")
 	if err != nil {
 		return err
 	}
-	server, _, err := b.issue("pdt-server", practice+":pdt:p", "pdt.invalid")
+	server, err := b.crowd.Issue("pdt-server", practice+":pdt:p", "pdt.invalid")
 	for i := range all {
 		if err == nil {
 			all[i], err = b.ready(client, server, fmt.Sprintf("%s:tla:t%d", practice, i))

@@ -83,6 +83,8 @@ func askedAfter(t *testing.T, l *lab.Lab, before time.Time) (until time.Time) {
 
 // TestWrongClockOfTheTerminal: a clock below the floor is reported, whatever the certificates are; a session that was
 // accepted raises the floor.
+//
+// Fault: a clock jumps.
 func TestWrongClockOfTheTerminal(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)

@@ -15,8 +15,8 @@ type Collector = prometheus.Collector
 // live is what the last collection found in use, which Go's own metrics tell and client_golang leaves out by default.
 var live = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`)}
 
-// NewRegistry returns a registry with what every program exports: tlagate_build_info, and the go_ and process_ metrics
-// of client_golang, go_gc_heap_live_bytes among them. Version is the program's.
+// NewRegistry returns a registry with what every program exports: tlagate_build_info, its clock, and the go_ and
+// process_ metrics of client_golang, go_gc_heap_live_bytes among them. Version is the program's.
 func NewRegistry(version string) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -24,7 +24,9 @@ func NewRegistry(version string) *prometheus.Registry {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	r.MustRegister(build, collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(live)),
+	clock := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tlagate_clock_timestamp_seconds",
+		Help: "What time it is here, to be compared with other machines'."}, func() float64 { return Unix(time.Now()) })
+	r.MustRegister(build, clock, collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(live)),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }

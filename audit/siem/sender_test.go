@@ -74,6 +74,8 @@ func TestSA2SIEMKilledAgainAndAgain(t *testing.T) {
 }
 
 // TestSA2SIEMThatStopsReading: it costs a bounded time, and the trace goes on; lines that it has not taken come again.
+//
+// Fault: a peer reads slowly, or not at all.
 func TestSA2SIEMThatStopsReading(t *testing.T) {
 	r := newRig(t)
 	r.siem.set(func(c *collector) { c.silent = true })

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"os/exec"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"tlagate/integration/crowd"
 )
 
 // The flood: silent connections from a few addresses, opened again as soon as they are closed, more of them than the
@@ -58,9 +56,9 @@ func (s *site) floodWhile(p *process) (f flooded, err error) {
 	if f.quiet, err = reads(p); err != nil {
 		return f, err
 	}
-	flood := newFlood(s.lab.GatewayAddr)
-	defer flood.stop()
-	flood.wait()
+	flood := crowd.StartFlood(s.lab.GatewayAddr, floodConns, floodAddresses)
+	defer flood.Stop()
+	flood.Wait()
 	if f.under, err = reads(p); err != nil {
 		return f, err
 	}
@@ -69,7 +67,7 @@ func (s *site) floodWhile(p *process) (f flooded, err error) {
 			f.admitted++
 		}
 	}
-	f.opened = flood.opened.Load()
+	f.opened = flood.Opened()
 	return f, nil
 }
 
@@ -91,51 +89,6 @@ func (s *site) newcomer() bool {
 		progress("a newcomer was not served: %s", out)
 	}
 	return err == nil && strings.Contains(string(out), `"role":"tla"`)
-}
-
-// flood keeps connections open on which nothing is said.
-type flood struct {
-	to     string
-	stop   func()
-	opened atomic.Int64
-	full   sync.WaitGroup // done when each connection has been open once
-}
-
-func newFlood(to string) *flood {
-	ctx, cancel := context.WithCancel(context.Background())
-	f := &flood{to: to}
-	var running sync.WaitGroup
-	f.stop = func() { cancel(); running.Wait() }
-	f.full.Add(floodConns)
-	for i := range floodConns {
-		running.Go(func() { f.keep(ctx, net.IPv4(127, 0, 1, byte(1+i%floodAddresses))) })
-	}
-	return f
-}
-
-func (f *flood) wait() { f.full.Wait() }
-
-// keep keeps one connection open, opening it again and again. Like any attacker's machine, it waits a moment in
-// between.
-func (f *flood) keep(ctx context.Context, from net.IP) {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
-	once := sync.OnceFunc(f.full.Done)
-	defer once()
-	for ctx.Err() == nil {
-		c, err := d.DialContext(ctx, "tcp", f.to)
-		once()
-		if err == nil {
-			f.opened.Add(1)
-			stop := context.AfterFunc(ctx, func() { c.Close() })
-			_, _ = c.Read(make([]byte, 1))
-			stop()
-			c.Close()
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
-	}
 }
 
 func (f flooded) cells() []string {

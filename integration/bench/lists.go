@@ -8,6 +8,7 @@ import (
 
 	"tlagate/gateway"
 	"tlagate/gateway/api/client"
+	"tlagate/integration/crowd"
 	"tlagate/integration/world"
 )
 
@@ -23,13 +24,13 @@ const (
 	fewListed = 500 // the first list has so many sessions, and there is an aim from then on
 )
 
-// list has the gateway list what the crowd has, unless it has listed as many before.
-func (c *crowd) list(m *remembered) error {
-	l := listed{sessions: len(c.links) / 2}
+// list has the gateway, whose API is at that socket, list the sessions of the crowd, unless it has listed as many before.
+func (m *remembered) list(c *crowd.Crowd, api string) error {
+	l := listed{sessions: len(c.Pairs())}
 	if n := len(m.lists); n > 0 && m.lists[n-1].sessions == l.sessions {
 		return nil
 	}
-	asked := client.Local(c.lab.Path("api.sock"), "")
+	asked := client.Local(api, "")
 	defer asked.Close()
 	err := world.Poll(world.Patience, "the last session in the list", func() error {
 		_, err := timeList(asked, url.Values{}, l.sessions)

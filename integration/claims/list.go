@@ -55,6 +55,19 @@ var pages = []page{
 			}},
 		},
 		{
+			how:   "SOAK=4m go test -timeout 0 -run TestSoakCrowd -v ./integration",
+			small: "go test -short -run TestSoakCrowd -v ./integration",
+			rows: []row{{
+				"a gateway with many sessions for four minutes, in which others end and begin, certificates are renewed " +
+					"and revoked, and its configuration and certificate are read again",
+				`(\d+) sessions: (\d+) ended and begun.*; after a tenth of \S+ ([\d.]+) MiB in use, ([\d.]+) MiB ` +
+					`resident, (\d+) goroutines, (\d+) files; at the end ([\d.]+) MiB in use, ([\d.]+) MiB resident, ` +
+					`(\d+) goroutines, (\d+) files`,
+				"$1 sessions, $2 ended and begun; in use $3 MiB after a tenth of the time, $7 MiB at the end (resident " +
+					"$4 and $8 MiB); $5 goroutines and $6 files, then $9 and $10",
+			}},
+		},
+		{
 			how: bench("SA2Open", "./gateway"), small: benchSmall("SA2Open", "./gateway"),
 			rows: []row{
 				{"opens, 20 at once, at a gateway that keeps no trace", `([\d.]+) plain-opens/s\s+([\d.]+) plain-p50-ms`,

@@ -27,6 +27,7 @@ import (
 type source struct {
 	where  string // as address.Shown returns it
 	reader reader
+	failed chan struct{} // capacity 1: a read failed, maybe not one of follow's
 
 	refreshing sync.Mutex        // one refresh at a time; protects the reader's fields and sum
 	sum        [sha256.Size]byte // of what was read last; zero after a failure
@@ -70,9 +71,9 @@ func checkSources(list []string) error {
 // newSource returns the source of a file or a URL, which logs and metrics call shown.
 func (t *crlStore) newSource(where, shown string) *source {
 	if address.IsURL(where) {
-		return &source{where: shown, reader: &urlReader{url: where, cfg: t.cfg}}
+		return &source{where: shown, reader: &urlReader{url: where, cfg: t.cfg}, failed: make(chan struct{}, 1)}
 	}
-	return &source{where: shown, reader: &fileReader{file: where, cfg: t.cfg}}
+	return &source{where: shown, reader: &fileReader{file: where, cfg: t.cfg}, failed: make(chan struct{}, 1)}
 }
 
 // lists returns the source's lists, and why its last read failed, if it did.
@@ -207,6 +208,10 @@ func (t *crlStore) fail(s *source, refusal *pki.Refusal) {
 	s.mu.Unlock()
 	if !known {
 		t.log.Warn("cannot read CRL", "reason", refusal.Reason, "error", refusal, "kept", kept)
+	}
+	select {
+	case s.failed <- struct{}{}:
+	default:
 	}
 	t.publish()
 }

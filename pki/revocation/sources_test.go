@@ -229,6 +229,25 @@ func TestC2CRLByURL(t *testing.T) {
 	bed.Await(t, trust, func() bool { return pki.ReasonOf(bed.Verify(trust, peer)) == pki.Revoked })
 }
 
+// TestC2AFailedReloadIsTriedAgainSoon: not only when the list would have been fetched anyhow.
+func TestC2AFailedReloadIsTriedAgainSoon(t *testing.T) {
+	w := bed.New(t)
+	srv := &bed.CRLServer{}
+	srv.Set(w.Issuing.CRL(), `"1"`, 0)
+	web := httptest.NewServer(srv)
+	defer web.Close()
+	w.Config.CRLs = []string{w.Files.ARL, web.URL + "/issuing.crl"}
+	w.Config.HTTP, w.Config.Fetch = web.Client(), 24*time.Hour
+	trust := w.Open()
+	bed.Running(t, trust)
+	srv.Set(nil, "", http.StatusInternalServerError)
+	trust.Reload()
+	peer := w.Issue(bed.TLA1, bed.AsClient)
+	w.Issuing.Revoke(peer.Leaf)
+	srv.Set(w.Issuing.CRL(), `"2"`, 0)
+	bed.Await(t, trust, func() bool { return pki.ReasonOf(bed.Verify(trust, peer)) == pki.Revoked })
+}
+
 func TestC2CRLByURLRefused(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int

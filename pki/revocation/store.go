@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"tlagate/internal/address"
 	"tlagate/internal/retry"
@@ -76,10 +77,20 @@ func (t *Store) Reload() {
 	wg.Wait()
 }
 
-// follow refreshes one source whenever it is due.
+// follow refreshes one source whenever it is due, which is sooner after a failure, also of a read that Reload asked
+// for.
 func (t *crlStore) follow(ctx context.Context, s *source) {
-	for retry.Sleep(ctx, s.wait(t.now())) {
-		t.refresh(ctx, s, false)
+	for {
+		timer := time.NewTimer(s.wait(t.now()))
+		select {
+		case <-timer.C:
+			t.refresh(ctx, s, false)
+		case <-s.failed:
+		case <-ctx.Done():
+		}
+		if timer.Stop(); ctx.Err() != nil {
+			return
+		}
 	}
 }
 

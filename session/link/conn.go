@@ -70,7 +70,7 @@ type Conn struct {
 	wmu sync.Mutex // held while a record is written
 
 	alive  *heartbeat.Monitor
-	heard  atomic.Int64 // time of the last record, in ns since the epoch
+	heard  atomic.Int64 // time of the last record, in ns since the process began
 	notice atomic.Pointer[Notice]
 	ticket atomic.Pointer[string]
 	echoes echoes
@@ -98,7 +98,7 @@ func New(c net.Conn, r *bufio.Reader, cfg Config) *Conn {
 	if r != nil {
 		l.in.r = r
 	}
-	l.heard.Store(time.Now().UnixNano())
+	l.heard.Store(int64(time.Since(processBegan)))
 	l.alive = heartbeat.New(l.cfg.heartbeat, l.ping, func() { _ = l.CloseWith(ErrDead) })
 	l.alive.Start()
 	return l
@@ -130,11 +130,17 @@ func (l *Conn) ReadRecord() (Type, []byte, error) {
 
 func (l *Conn) hear() {
 	l.alive.Heard()
-	l.heard.Store(time.Now().UnixNano())
+	l.heard.Store(int64(time.Since(processBegan)))
 }
 
-// Heard returns when the last record came; before the first, when the link was made.
-func (l *Conn) Heard() time.Time { return time.Unix(0, l.heard.Load()) }
+var processBegan = time.Now()
+
+// Heard returns when the last record came; before the first, when the link was made. Two of these times compare right
+// though the clock was set in between.
+func (l *Conn) Heard() time.Time {
+	now := time.Now()
+	return now.Add(time.Duration(l.heard.Load()) - now.Sub(processBegan))
+}
 
 // serve handles the records that ReadRecord does not return; done reports whether it was one.
 func (l *Conn) serve(t Type, payload []byte) (done bool, err error) {
