@@ -339,7 +339,8 @@ func TestG2WhoIsInvited(t *testing.T) {
 		"too long":              {[]Guest{long}, "want 1m0s to 720h0m0s"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			invited, err := c.Invitations.Invite(append([]Guest{guest(t, "urn:tlagate:cab1:tla:fine")}, row.guests...)...)
+			fine := guest(t, "urn:tlagate:cab1:tla:fine")
+			invited, err := c.Invitations.Invite(append([]Guest{fine}, row.guests...)...)
 			require.ErrorContains(t, err, row.says)
 			require.Empty(t, invited)
 			list, err := c.Invitations.List()

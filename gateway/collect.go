@@ -9,7 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"tlagate/audit"
+	"tlagate/audit/gauges"
 	"tlagate/gateway/fleet"
 	"tlagate/gateway/state"
 	"tlagate/metrics"
@@ -64,39 +64,19 @@ var (
 		"When the certificate of a trust anchor ends.", "anchor", "serial", "of")
 )
 
-// What is looked up of the audit trace, when there is one.
-var (
-	descTraceFailing = desc("tlagate_trace_failing", "1 while something cannot be written to the audit trace.")
-	descTraceLines   = desc("tlagate_trace_lines_total", "Lines written to the audit trace.")
-	descTraceWaiting = desc("tlagate_trace_waiting", "Events that wait until they can be written to the audit trace.")
-	descTraceLost    = desc("tlagate_trace_lost_total",
-		"Events that are not in the audit trace, since too many waited; a line there counts them.")
-	descTraceRationed = desc("tlagate_trace_rationed_total",
-		"Events about strangers that the audit trace only counts.")
-	descTraceUsed = desc("tlagate_trace_used_bytes", "Octets of the audit trace's files.")
-	descTraceFree = desc("tlagate_trace_free_bytes",
-		"Octets that the audit trace may still take, of the disk and of audit.space.")
-	descTraceReserve = desc("tlagate_trace_reserve_whole",
-		"1 while the room is there that is kept for ends, cuts and operators' acts.")
-	descTraceHeld   = desc("tlagate_trace_held", "1 while nothing is purged, for an investigation.")
-	descTraceOldest = desc("tlagate_trace_oldest_timestamp_seconds", "Time of the oldest line of the audit trace.")
-
-	traceDescs = []*prometheus.Desc{descTraceFailing, descTraceLines, descTraceWaiting, descTraceLost,
-		descTraceRationed, descTraceUsed, descTraceFree, descTraceReserve, descTraceHeld, descTraceOldest}
-)
-
 // answersInUse stands for the source of OCSP answers, whichever responder gave them.
 const answersInUse = "answers in use"
 
 // Describe sends every metric of a gateway (prometheus.Collector).
 func (g *Gateway) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range append([]*prometheus.Desc{
+	for _, d := range []*prometheus.Desc{
 		descSessions, descConnections, descParked, descParkedPdTs, descPending, descPushUp, descSourceUp,
 		descSourceRead, descSourceFailed, descNextUpdate, descRenewal, descEnd, descAnswers, descDenied, descOwnEnd,
 		descAnchorEnd, descHead, descHeadRefused, descMissing, descRenewalLate, descClones, descOutdated,
-	}, traceDescs...) {
+	} {
 		ch <- d
 	}
+	gauges.Trace{}.Describe(ch)
 	for _, c := range g.meters.all {
 		c.Describe(ch)
 	}
@@ -116,7 +96,7 @@ func (g *Gateway) Collect(ch chan<- prometheus.Metric) {
 	s.peers(g.party.Trust)
 	s.persons(g.Persons())
 	s.certificates(g.party, streams)
-	s.trace(g.trace.log)
+	gauges.Trace{Log: g.trace.log}.Collect(ch)
 }
 
 func (g *Gateway) collectPeers(s samples) {
@@ -269,28 +249,9 @@ func (s samples) revocation(store *trust.Trust, of string) (end time.Time) {
 
 func (s samples) anchors(store *trust.Trust, of string) {
 	for _, a := range store.Anchors() {
-		s.gauge(descAnchorEnd, metrics.Unix(a.Cert.NotAfter), a.Cert.Subject.CommonName, a.Cert.SerialNumber.Text(16), of)
+		s.gauge(descAnchorEnd, metrics.Unix(a.Cert.NotAfter), a.Cert.Subject.CommonName,
+			a.Cert.SerialNumber.Text(16), of)
 	}
-}
-
-// trace sends the state of the audit trace, if one is kept.
-func (s samples) trace(log *audit.Log) {
-	if log == nil {
-		return
-	}
-	state := log.Stats()
-	s.gauge(descTraceFailing, truth(state.Failing != ""))
-	s.send(descTraceLines, prometheus.CounterValue, float64(state.Lines), nil)
-	s.gauge(descTraceWaiting, float64(state.Waiting))
-	s.send(descTraceLost, prometheus.CounterValue, float64(state.Lost), nil)
-	s.send(descTraceRationed, prometheus.CounterValue, float64(state.Rationed), nil)
-	s.gauge(descTraceUsed, float64(state.Used))
-	if state.Free >= 0 {
-		s.gauge(descTraceFree, float64(state.Free))
-	}
-	s.gauge(descTraceReserve, truth(state.Reserve))
-	s.gauge(descTraceHeld, truth(state.Held))
-	s.gauge(descTraceOldest, metrics.Unix(state.Oldest))
 }
 
 func (s samples) freshness(f revocation.Freshness, source, of string) {

@@ -82,7 +82,8 @@ func FuzzType(f *testing.F) {
 		require.NoError(t, err)
 		defer c.Wipe()
 		in := bytes.NewReader(typed)
-		if c.Type(in, func() bool { return in.Len() > 0 }, func(n int, _ bool) { require.LessOrEqual(t, n, 8) }) != nil {
+		err = c.Type(in, func() bool { return in.Len() > 0 }, func(n int, _ bool) { require.LessOrEqual(t, n, 8) })
+		if err != nil {
 			require.Zero(t, bytes.Trim(c.page[headerLen:], "\x00"))
 			return
 		}

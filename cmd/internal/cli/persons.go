@@ -175,7 +175,8 @@ func Strangers(store *trust.Trust) (errs []error) {
 	for _, l := range store.Lists() {
 		if l.Stranger {
 			errs = append(errs, fmt.Errorf("persons.crls: %s is of %q, which is no CA of persons here, so it says "+
-				"nothing of any card: name that CA under persons.intermediates, or take the list out", l.Source, l.Issuer))
+				"nothing of any card: name that CA under persons.intermediates, or take the list out",
+				l.Source, l.Issuer))
 		}
 	}
 	return errs
