@@ -59,7 +59,7 @@ func TestMoreThanTheSocketHolds(t *testing.T) {
 	})
 }
 
-func TestNothing(t *testing.T) {
+func TestNoOctets(t *testing.T) {
 	onEach(t, func(t *testing.T, near, _ net.Conn) {
 		for _, f := range []func([]byte) (int, error){Conn(near).Read, Conn(near).Write} {
 			n, err := f(nil)
