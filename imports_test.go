@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"gateway": {"audit.", "audit/gauges", "audit/home", "audit/peers", "audit/persons", "session", "bundle",
 		"est", "push", "pki", "metrics"},
 	"gateway/enrolment": {"est", "pki"},
+	"gateway/rates":     {"pki.", "pki/listen", "session/link"},
 	"gateway/recent":    {},
 	"gateway/state":     {"pki."},
 	"gateway/api": {"audit.", "audit/export", "audit/index", "audit/peers", "gateway.", "internal/local",

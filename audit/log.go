@@ -95,7 +95,7 @@ func (l *Log) Failing() string {
 	return l.queue.failing.Error()
 }
 
-// Refuses reports whether what is recorded before it may happen was refused at the last try, for want of room or because
+// Refuses reports whether what is recorded before it may happen was refused at the last try, for want of room or since
 // the trace cannot be written.
 func (l *Log) Refuses() bool {
 	if l == nil {

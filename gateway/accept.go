@@ -43,7 +43,7 @@ func (g *Gateway) welcome(ctx context.Context, c *client) {
 	g.trace.peers.Accepted(c.peer, c.remote)
 	c.peer.Verdict.Revocation = nil // nobody else asks, and the peer may stay for hours
 	g.lately.came(c)
-	c.hasty = g.handshakes.take(c.peer.Identity)
+	c.hasty = g.rates.Handshakes.Take(c.peer.Identity)
 	g.watcher.adopt(c)
 	select {
 	case g.accepted <- c.conn:

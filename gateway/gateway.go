@@ -26,6 +26,7 @@ import (
 	"tlagate/bundle"
 	"tlagate/gateway/enrolment"
 	"tlagate/gateway/fleet"
+	"tlagate/gateway/rates"
 	"tlagate/gateway/state"
 	"tlagate/pki"
 	"tlagate/pki/listen"
@@ -81,20 +82,18 @@ type TraceHead struct {
 
 // Gateway joins links. It serves once. It is a prometheus.Collector: register it to have its metrics.
 type Gateway struct {
-	party             *trust.Party
-	limits            Limits
-	log               *slog.Logger
-	ration            *listen.Ration // logs what peers could fill the log with
-	requests          *listen.Budget // by identity
-	handshakes, opens rate
-	begins            *listen.Budget // of sessions, by identity of the TLA
-	meters            *meters
-	trace             *trace
-	access            atomic.Pointer[access]
-	lowest            atomic.Pointer[fleet.Lowest]
-	push              func() []*push.Subscriber // nil = none
-	heads             func() []TraceHead        // nil = none
-	balancers         []netip.Prefix
+	party     *trust.Party
+	limits    Limits
+	log       *slog.Logger
+	ration    *listen.Ration // logs what peers could fill the log with
+	rates     rates.Rates
+	meters    *meters
+	trace     *trace
+	access    atomic.Pointer[access]
+	lowest    atomic.Pointer[fleet.Lowest]
+	push      func() []*push.Subscriber // nil = none
+	heads     func() []TraceHead        // nil = none
+	balancers []netip.Prefix
 
 	enrolment *enrolment.Pipe // nil = none
 	clients   *clientTable
@@ -128,7 +127,7 @@ func New(cfg Config) *Gateway {
 	g := &Gateway{limits: limits, log: cfg.Log, push: cfg.Push, heads: cfg.Heads, balancers: cfg.Balancers,
 		meters: newMeters(), ration: listen.NewRation(cfg.Log),
 		accepted: make(chan net.Conn), serving: make(chan struct{})}
-	g.setRates(limits)
+	g.rates = rates.New(limits.PerPractice.Handshakes, limits.PerPractice.Opens, limits.Connections)
 	party := *cfg.Party
 	party.Denied = func(id pki.Identity) bool { return g.state.Denies(id) }
 	g.party = &party

@@ -74,7 +74,7 @@ func (g *Gateway) route(c *client, w http.ResponseWriter, r *http.Request) *link
 		w.Header().Set("Connection", "close")
 		return c.hasty
 	}
-	if p := spend(g.requests, c); p != nil {
+	if p := g.rates.Requests.Take(c.peer.Identity); p != nil {
 		return p
 	}
 	if strings.HasPrefix(r.URL.Path, "/api/") {

@@ -33,7 +33,7 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p := checkUpgrade(w, r); p != nil {
 		return p
 	}
-	if p := g.opens.take(c.peer.Identity); p != nil {
+	if p := g.rates.Opens.Take(c.peer.Identity); p != nil {
 		return p
 	}
 	auth, err := link.ParseAuthorization(r.Header.Get("Authorization"))
@@ -43,7 +43,7 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 	s := newSession(g, auth.Session)
 	p = g.admit(c, pdt, auth, s)
 	if p == nil && s.generation == 1 {
-		p = spend(g.begins, c)
+		p = g.rates.Begins.Take(c.peer.Identity)
 	}
 	if p == nil {
 		p = g.join(r.Context(), c, w, pdt, s, joinedOf(c, auth, s))

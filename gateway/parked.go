@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/gateway/rates"
 	"tlagate/pki"
 	"tlagate/session/link"
 )
@@ -44,7 +45,7 @@ func (t *parkedTable) reserve(pdt pki.Identity, instance string) *link.Problem {
 		return drainingProblem()
 	}
 	if len(t.byPdT[pdt])+t.coming[pdt] >= t.perPdT && !t.giveWay(pdt, instance) {
-		return tooOften(retryParked, "This PdT has parked as many links as it may.",
+		return rates.TooOften(retryParked, "This PdT has parked as many links as it may.",
 			"Look for a second tla-pdt with the same certificate.")
 	}
 	if reached(t.practice[pdt.Practice], t.mostOf) {

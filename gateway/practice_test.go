@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tlagate/pki"
+	"tlagate/gateway/rates"
 	"tlagate/session/link"
 )
 
@@ -67,37 +67,11 @@ func TestC1ConnectionsOfAPractice(t *testing.T) {
 	})
 }
 
-// TestC1RatesOfAPeerAndOfItsPractice: what is left of one peer's says nothing about another's, the practice's counts
-// for all of its peers, and the wait is told.
-func TestC1RatesOfAPeerAndOfItsPractice(t *testing.T) {
-	id := func(urn string) pki.Identity {
-		id, err := pki.ParseIdentity(urn)
-		require.NoError(t, err)
-		return id
-	}
-	r := newRate(3, time.Hour, 1, 100)
-	for range 3 {
-		require.Nil(t, r.take(id(tla1)))
-	}
-	p := r.take(id(tla1))
-	require.NotNil(t, p)
-	require.Equal(t, link.ProblemTooMany, p.Code)
-	require.Greater(t, p.RetryAfter, 30*time.Minute)
-
-	for i := range practiceBurst - 3 {
-		require.Nil(t, r.take(id("urn:tlagate:cab1:tla:n"+strconv.Itoa(i))))
-	}
-	p = r.take(id("urn:tlagate:cab1:tla:last"))
-	require.NotNil(t, p)
-	require.Contains(t, p.Detail, "practice")
-	require.Nil(t, r.take(id(tla2)))
-}
-
 // TestC1HastyConnectionIsTold: a peer that connects too often is told so at its first request, and when to come back;
 // then the connection ends.
 func TestC1HastyConnectionIsTold(t *testing.T) {
 	r := start(t)
-	r.g.handshakes.peer = newRate(1, time.Hour, 1, 100).peer
+	r.g.rates.Handshakes.Peer = rates.NewRate(1, time.Hour, 1, 100).Peer
 	cert := r.ca.Issue(tla1, clients)
 	resp, _ := request(t, r.dial(cert), http.MethodGet, link.PathWhoami, nil)
 	require.Equal(t, http.StatusOK, resp.StatusCode)
@@ -114,7 +88,7 @@ func TestC1HastyConnectionIsTold(t *testing.T) {
 // TestC1OpensAreRationed: beyond the rate an open is refused before its consent is looked at.
 func TestC1OpensAreRationed(t *testing.T) {
 	r := start(t)
-	r.g.opens.peer = newRate(1, time.Hour, 1, 100).peer
+	r.g.rates.Opens.Peer = rates.NewRate(1, time.Hour, 1, 100).Peer
 	tla := r.ca.Issue(tla1, clients)
 	_, err := r.tryOpen(tla, pdt2)
 	requireProblem(t, link.ProblemWrongPractice, err) // which costs nothing

@@ -15,7 +15,7 @@ func TestC1RequestsOfOnePeerAreRationed(t *testing.T) {
 	busy := r.dial(r.ca.Issue(tla1, clients))
 	defer busy.Close()
 	r.eventually("it is refused", func() bool {
-		for r.g.requests.Take(tla1) == 0 {
+		for r.g.rates.Requests.Peer.Take(tla1) == 0 {
 		}
 		answer, body := request(t, busy, "GET", link.PathWhoami, nil)
 		if answer.StatusCode == http.StatusOK { // enough time has passed for one more

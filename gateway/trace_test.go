@@ -292,7 +292,7 @@ func TestSA2SessionsDoNotFillTheTrace(t *testing.T) {
 	}
 	near.Close()
 	requireNotice(t, link.CodePeerGone, far)
-	for r.g.begins.Take(tla1) == 0 {
+	for r.g.rates.Begins.Peer.Take(tla1) == 0 {
 	}
 	r.park(p)
 	_, err := r.tryOpen(tla, pdt1)

@@ -146,7 +146,8 @@ func whoamiOver(l *lab.Lab, c net.Conn) error {
 	if err != nil {
 		return err
 	}
-	cfg := &tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}
+	cfg := &tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true,
+		NextProtos: []string{"http/1.1"}}
 	client := http.Client{Timeout: patience, Transport: &http.Transport{
 		DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return tls.Client(c, cfg), nil }}}
 	resp, err := client.Get("https://" + l.GatewayAddr + "/v1/whoami")

@@ -58,8 +58,8 @@ func TestDL2ProgramsTellTheServiceManager(t *testing.T) {
 			path, err := world.Binary(p.name)
 			require.NoError(t, err)
 			file := filepath.Join(t.TempDir(), "calls")
-			proc, err := world.Start(world.Command{Name: p.name, Path: "strace", Env: env, Args: []string{"-D", "-f", "-qq",
-				"-s", "0", "-o", file, path, p.command, "--config", p.config}})
+			proc, err := world.Start(world.Command{Name: p.name, Path: "strace", Env: env,
+				Args: []string{"-D", "-f", "-qq", "-s", "0", "-o", file, path, p.command, "--config", p.config}})
 			require.NoError(t, err)
 			defer proc.Kill()
 			s.hears("READY=1")

@@ -53,7 +53,8 @@ func TestDL2ServerUnitsAreHardened(t *testing.T) {
 	require.Len(t, units, 6)
 	for _, unit := range units {
 		exposesLittle(t, unit)
-		require.Empty(t, unitLines(t, unit, "PrivateUsers"), "%s: behind it SO_PEERCRED tells no user from another", unit)
+		require.Empty(t, unitLines(t, unit, "PrivateUsers"), "%s: behind it SO_PEERCRED tells no user from another",
+			unit)
 		for name, want := range map[string]string{"LimitCORE": "0", "MemorySwapMax": "0", "CapabilityBoundingSet": ""} {
 			require.Equal(t, []string{want}, unitLines(t, unit, name), "%s: %s", unit, name)
 		}

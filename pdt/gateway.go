@@ -49,8 +49,8 @@ type gateway struct {
 }
 
 func newGateway(s *Service, address string) *gateway {
-	return &gateway{s: s, address: address, log: s.cfg.Log.With("gateway", address), wake: make(chan struct{}, 1), parks: pulse.New(),
-		retry: backoff{short: s.cfg.Retry, long: s.cfg.RetryMax}}
+	return &gateway{s: s, address: address, log: s.cfg.Log.With("gateway", address), wake: make(chan struct{}, 1),
+		parks: pulse.New(), retry: backoff{short: s.cfg.Retry, long: s.cfg.RetryMax}}
 }
 
 // run parks links until ctx ends.

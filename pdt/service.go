@@ -97,8 +97,8 @@ func (s *Service) Run(ctx context.Context) error {
 	return nil
 }
 
-// Alive returns once the service runs, and what keeps links parked, its session and its slots have answered. It hangs as
-// long as one of them does.
+// Alive returns once the service runs, and what keeps links parked, its session and its slots have answered. It hangs
+// as long as one of them does.
 func (s *Service) Alive() {
 	<-s.serving
 	for _, g := range s.gateways {

@@ -9,7 +9,8 @@ import (
 )
 
 // serveMetrics listens, if the configuration says so, and returns a task to run until the gateway has stopped.
-func (c config) serveMetrics(log *slog.Logger, unready func() []string, of ...metrics.Collector) (run func(context.Context), err error) {
+func (c config) serveMetrics(log *slog.Logger, unready func() []string,
+	of ...metrics.Collector) (run func(context.Context), err error) {
 	if c.Metrics == "" {
 		return func(context.Context) {}, nil
 	}

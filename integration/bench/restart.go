@@ -99,7 +99,7 @@ func again(proc **world.Process, start func(...string) error) error {
 	return start()
 }
 
-// measureRestarts measures all of it. Where two gateways are restarted, the second is as soon as the first serves again.
+// measureRestarts measures all of it. Of two gateways, the second is restarted as soon as the first serves again.
 func measureRestarts(r *report) (err error) {
 	progress("restarts of gateways …")
 	for _, m := range []struct {

@@ -106,8 +106,8 @@ func TestSocketsThatDoNotFit(t *testing.T) {
 		sockets     []*net.TCPListener
 		says        string
 	}{
-		{"listen " + other.Addr().String(), "listen", []*net.TCPListener{one}, "make ListenStream= and the configuration"},
-		{"listen 0.0.0.0:" + at[strings.LastIndex(at, ":")+1:], "listen", []*net.TCPListener{one}, "make ListenStream="},
+		{"listen " + other.Addr().String(), "listen", []*net.TCPListener{one}, "make ListenStream= and the "},
+		{"listen 0.0.0.0" + strings.TrimPrefix(at, "127.0.0.1"), "listen", []*net.TCPListener{one}, "make Listen"},
 		{"listen " + at, "tla-gateway.socket", []*net.TCPListener{one}, "no socket of that name"},
 		{"listen " + at, "listen:public", []*net.TCPListener{one, other}, "passed as public"},
 		{"listen " + at, "listen:listen", []*net.TCPListener{one, other}, "leave one ListenStream="},

@@ -76,7 +76,8 @@ func watch(t *testing.T, m *Manager, alive func()) {
 
 // TestLifeOfAProgram: on a socket of the file system, and on an abstract one.
 func TestLifeOfAProgram(t *testing.T) {
-	for _, name := range []string{filepath.Join(t.TempDir(), "notify"), fmt.Sprintf("@tlagate-notify-%d", os.Getpid())} {
+	file, abstract := filepath.Join(t.TempDir(), "notify"), fmt.Sprintf("@tlagate-notify-%d", os.Getpid())
+	for _, name := range []string{file, abstract} {
 		s := listen(t, name)
 		m := open(t, map[string]string{"NOTIFY_SOCKET": name})
 		require.NoError(t, m.Reload(func() {}), "before it serves, nothing is said")
