@@ -31,13 +31,14 @@ package() {
 	GOFLAGS='' go tool -modfile=deploy/nfpm.mod nfpm package --config "$2" --packager deb --target "$1/"
 }
 
-# manifest lists what the package for $ARCH installs, but for its configuration, and signs the list; a package made with
-# $config has it.
+# manifest lists what the package for $ARCH installs, but for its configuration and for documents, which a terminal may
+# leave out, and signs the list; a package made with $config has it.
 manifest() {
 	rm -rf "$SCRATCH/bare" "$SCRATCH/tree"
 	mkdir "$SCRATCH/bare"
 	package "$SCRATCH/bare" deploy/relay/nfpm.yaml >/dev/null
 	dpkg-deb --extract "$SCRATCH/bare/"*_"$ARCH".deb "$SCRATCH/tree"
+	rm -r "$SCRATCH/tree/usr/share/doc" "$SCRATCH/tree/usr/share/man" "$SCRATCH/tree/usr/share/lintian"
 	go run ./cmd/tla-pki manifest list --name tla-relay --root "$SCRATCH/tree" --except /etc/tlagate/relay.yaml \
 		--owner root:root --package-version "$VERSION" --architecture "$ARCH" --number "$SOURCE_DATE_EPOCH" \
 		--made "$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" --out "$SCRATCH/list.json"
