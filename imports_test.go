@@ -306,6 +306,7 @@ const (
 // larger has the reasons why a package, or a type, is larger all the same.
 var larger = map[string]string{
 	"cmd/tla-relay/internal/screen.model": "the screen is one state machine, as bubbletea wants it",
+	"gateway":                             "links, sessions and requests share one state",
 	"gateway.Gateway":                     "what peers ask of it, and what operators see and do",
 	"integration/demo.demo":               "the steps of the demo, one after the other",
 	"integration/lab.Lab":                 "what tests ask of a whole system",
