@@ -24,7 +24,8 @@ const (
 	fewListed = 500 // the first list has so many sessions, and there is an aim from then on
 )
 
-// list has the gateway, whose API is at that socket, list the sessions of the crowd, unless it has listed as many before.
+// list has the gateway, whose API is at that socket, list the sessions of the crowd, unless it has listed as many
+// before.
 func (m *remembered) list(c *crowd.Crowd, api string) error {
 	l := listed{sessions: len(c.Pairs())}
 	if n := len(m.lists); n > 0 && m.lists[n-1].sessions == l.sessions {
