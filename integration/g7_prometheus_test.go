@@ -207,8 +207,12 @@ func observed(t *testing.T, l *lab.Lab, gatewayMetrics, ocspMetrics string) {
 	require.NoError(t, err)
 	require.NoError(t, l.StartReaders())
 	require.NoError(t, l.InsertCards())
+	_, err = l.Issue("ops", "bundle", lab.Ops)
+	require.NoError(t, err)
+	machine := compared{l: l, name: "gateway", program: "tla-gateway"}
+	machine.layOut(t)
 	require.NoError(t, l.StartGateway(gatewayMetrics, l.PushLines(push), siemSection, operator.API,
-		"audit: "+l.Path("gateway-audit.jsonl")))
+		machine.lines("report"), "audit: "+l.Path("gateway-audit.jsonl")))
 	require.NoError(t, l.StartPdT())
 	require.NoError(t, l.StartRelay())
 	startSession(t, l)
