@@ -12,15 +12,18 @@ import (
 	"tlagate/tla"
 )
 
+// asInstalled says nothing of read-ahead, whatever READ_AHEAD says.
+var asInstalled = []string{"# read_ahead: 64"}
+
 // aheadLabs are the settings of both ends by which there is read-ahead, or none.
 var aheadLabs = map[string]struct {
 	relay, pdt []string
 	ahead      bool
 }{
-	"as installed":        {nil, nil, true},
+	"as installed":        {asInstalled, nil, true},
 	"of 8":                {[]string{"read_ahead: 8"}, nil, true},
 	"not at the terminal": {[]string{"read_ahead: 0"}, nil, false},
-	"not at the PdT":      {nil, []string{"read_ahead: 0"}, false},
+	"not at the PdT":      {asInstalled, []string{"read_ahead: 0"}, false},
 }
 
 // TestReadAhead: an unmodified program reads a file part by part, from both cards, and gets what is on them; the card
@@ -68,7 +71,7 @@ func TestReadAheadByProfile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := layLab(t)
 			l.ReadAhead = ahead
-			startLab(t, l, nil, nil)
+			startLab(t, l, asInstalled, nil)
 			startSession(t, l)
 			p := startClient(t, l.PdTReaders)
 			require.Equal(t, "ok", p.do("connect "+slotName(l.PdTReaders, vitaleSlot)))

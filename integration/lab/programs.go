@@ -108,7 +108,10 @@ func (l *Lab) write(name string, extra ...string) (string, error) {
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
-func isReadAhead(line string) bool { return strings.HasPrefix(line, "read_ahead:") }
+// isReadAhead reports a line about read-ahead, also one that is a comment, as in the examples.
+func isReadAhead(line string) bool {
+	return strings.HasPrefix(strings.TrimPrefix(line, "# "), "read_ahead:")
+}
 
 // StartGateway starts tla-gateway; extra lines are added to its configuration.
 func (l *Lab) StartGateway(extra ...string) error {
