@@ -74,7 +74,7 @@ var (
 	SecondsLeft = Text{"Encore {n}\u00a0s.", "{n}\u00a0s left."}
 	TypedSoFar  = Text{"Code : {text}", "PIN: {text}"}
 	// beside TypedSoFar, on a line of 40 characters
-	TooFewDigits = Text{"({n} chiffres au moins)", "({n} digits at least)"}
+	TooFewDigits = Text{"(au moins {n} {n:chiffre:chiffres})", "(at least {n} {n:digit:digits})"}
 	NeverShared  = Text{"Ne donnez jamais votre code à personne.", "Never give your PIN to anybody."}
 	TimeLeft     = Text{"Fin au plus tard à {time} (dans {n}).", "Ends at {time} at the latest (in {n})."}
 	EndsSoon     = Text{"Fin dans {n}\u00a0s : {text}", "Ends in {n}\u00a0s: {text}"}
