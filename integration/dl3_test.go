@@ -144,7 +144,7 @@ func TestDL3EveryProgramComparesItsMachine(t *testing.T) {
 			require.Equal(t, []string{c.dropIn(), "changed"}, []string{differs.With["file"], differs.With["reason"]})
 			logged(t, c.proc(), 0, "this machine is not as its manifest says", "file="+c.dropIn(),
 				"incident="+differs.With["incident"])
-			out, err = l.Run(c.program, "integrity", "-q", "-c", c.config)
+			_, err = l.Run(c.program, "integrity", "-q", "-c", c.config)
 			require.ErrorContains(t, err, "1 differ of 3 lines")
 			if i == 0 {
 				becomes(t, scrapeIt, "tlagate_integrity_differs", func(v float64) bool { return v == 1 })
