@@ -102,7 +102,7 @@ func TestC2NamesAreGone(t *testing.T) {
 	}
 	line, scrapeIt := meter(t)
 	b.startSession(t, line)
-	up := `tlagate_revocation_source_up{kind="crl",source="` + b.GatewayTrust.CRLs[0] + `"}`
+	up := `tlagate_revocation_source_up{kind="crl",of="peers",source="` + b.GatewayTrust.CRLs[0] + `"}`
 	becomes(t, scrapeIt, up, is(1))
 
 	require.NoError(t, b.push.Proc.Stop()) // or the gateway would go on with the connection that it has

@@ -115,9 +115,10 @@ func TestC2ExactlyOnceOverABadLink(t *testing.T) {
 	require.Greater(t, r.moves, 15)
 }
 
-// TestC3TenSecondsWithoutNetwork: a PC/SC program that is reading does not notice.
+// TestC3TenSecondsWithoutNetwork: a PC/SC program that is reading does not notice. Nothing is read ahead, or the whole
+// file might be there before the outage.
 func TestC3TenSecondsWithoutNetwork(t *testing.T) {
-	b := newLostBed(t, lostTimers{})
+	b := newLostBed(t, lostTimers{}, func(b *lostBed) { b.ReadAhead = "{reads: off}" })
 	const away = 10 * time.Second
 	content := b.Vitale.Content(cardsim.AIDVitale, 0xD001)
 	for _, command := range []string{"00A404000B" + cardsim.AIDVitale, "00C0000013", "00A4000002D001"} {

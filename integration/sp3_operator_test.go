@@ -105,6 +105,23 @@ func TestSP3DenyDuringASession(t *testing.T) {
 	startSession(t, l.Lab)
 }
 
+// newDisk mounts a small disk there.
+func newDisk(t *testing.T, dir string) string {
+	t.Helper()
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	require.NoError(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "size=160k"))
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) })
+	return dir
+}
+
+const filler = "filler" // is what fills a disk
+
+// fill leaves no room on a disk, but what is left of the last page of each file.
+func fill(t *testing.T, disk string) {
+	t.Helper()
+	require.ErrorIs(t, os.WriteFile(filepath.Join(disk, filler), make([]byte, 1<<20), 0o600), unix.ENOSPC)
+}
+
 // TestSP3ActsOnAFullDisk: with no room at all, what takes trust away counts at once, and the answer says what is
 // missing; what gives it is not done, and all stays as it was. With room again, what waits is recorded, in order.
 func TestSP3ActsOnAFullDisk(t *testing.T) {
@@ -112,17 +129,13 @@ func TestSP3ActsOnAFullDisk(t *testing.T) {
 	var err error
 	l.claire, err = l.NewOperator("claire", "read, operate, security")
 	require.NoError(t, err)
-	disk := l.Path("disk")
-	require.NoError(t, os.Mkdir(disk, 0o700))
-	require.NoError(t, unix.Mount("tmpfs", disk, "tmpfs", 0, "size=160k"))
-	t.Cleanup(func() { require.NoError(t, unix.Unmount(disk, unix.MNT_DETACH)) })
-	trace, denied := filepath.Join(disk, "audit.jsonl"), filepath.Join(disk, "denied.json")
-	require.NoError(t, l.StartGateway("audit: {file: "+trace+", reserve: 0}", l.claire.API))
+	state, traces := newDisk(t, l.Path("state")), newDisk(t, l.Path("traces"))
+	trace, denied := filepath.Join(traces, "audit.jsonl"), filepath.Join(state, "denied.json")
+	require.NoError(t, l.StartGateway("audit: {file: "+trace+", reserve: 0}", "state: "+state, l.claire.API))
 	l.asClaire("deny", "cab1:tla:lost", "--reason", "case 1")
 	before, err := os.ReadFile(denied)
 	require.NoError(t, err)
-	filler := filepath.Join(disk, "filler")
-	require.ErrorIs(t, os.WriteFile(filler, make([]byte, 1<<20), 0o600), unix.ENOSPC)
+	fill(t, state)
 
 	require.Contains(t, l.asClaire("deny", "cab1:tla:stolen", "--reason", "case 2"),
 		"but: it is done, but: cannot write the deny list: ")
@@ -134,6 +147,7 @@ func TestSP3ActsOnAFullDisk(t *testing.T) {
 	for _, name := range []string{"cab1:tla:lost", "cab1:tla:stolen"} {
 		require.Contains(t, l.asClaire("denials"), name)
 	}
+	fill(t, traces)
 	l.asClaire("drain", "--reason", "case 3")
 	why := l.refused("resume") // what is left of the last page may be enough for a few acts
 	for ; why == ""; why = l.refused("resume") {
@@ -143,7 +157,9 @@ func TestSP3ActsOnAFullDisk(t *testing.T) {
 	require.Contains(t, l.asClaire("status"), "draining")
 	require.Contains(t, l.asClaire("deny", "cab1:tla:third", "--reason", "case 4"), "but: it is done, but: ")
 
-	require.NoError(t, os.Remove(filler))
+	for _, disk := range []string{state, traces} {
+		require.NoError(t, os.Remove(filepath.Join(disk, filler)))
+	}
 	l.asClaire("resume", "--reason", "there is room")
 	l.asClaire("allow", "cab1:tla:lost", "--reason", "case 5")
 	require.NoError(t, l.GatewayProc.Stop())
