@@ -23,7 +23,8 @@ const (
 // Multipath TCP that is not wanted: a path added later is one more way in that a packet filter does not know.
 func plain(f *os.File, multipath bool) error {
 	fd := int(f.Fd())
-	if listens, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN); err != nil || listens == 0 {
+	listens, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN)
+	if err != nil || listens == 0 {
 		return cmp.Or(err, errors.New("it does not listen: leave out Accept= in the socket's unit"))
 	}
 	protocol, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, soProtocol)
