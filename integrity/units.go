@@ -15,12 +15,17 @@ var unitDirs = []string{"/etc/systemd/system.control", "/run/systemd/system.cont
 // managerPaths is from where systemd takes what holds for every unit, its environment above all, and what the dynamic
 // linker adds to every program. Generators are programs that may make units and drop-ins; those of packages, in
 // /usr/lib, come and go with updates.
-var managerPaths = []string{"/etc/systemd/system.conf", "/run/systemd/system.conf",
-	"/usr/local/lib/systemd/system.conf", "/usr/lib/systemd/system.conf", "/etc/systemd/system.conf.d", "/run/systemd/system.conf.d",
+var managerPaths = []string{
+	"/etc/systemd/system.conf", "/run/systemd/system.conf",
+	"/usr/local/lib/systemd/system.conf", "/usr/lib/systemd/system.conf",
+	"/etc/systemd/system.conf.d", "/run/systemd/system.conf.d",
 	"/usr/local/lib/systemd/system.conf.d", "/usr/lib/systemd/system.conf.d",
-	"/etc/systemd/system-generators", "/run/systemd/system-generators", "/usr/local/lib/systemd/system-generators",
+	"/etc/systemd/system-generators", "/run/systemd/system-generators",
+	"/usr/local/lib/systemd/system-generators",
 	"/etc/systemd/system-environment-generators", "/run/systemd/system-environment-generators",
-	"/usr/local/lib/systemd/system-environment-generators", "/etc/ld.so.preload"}
+	"/usr/local/lib/systemd/system-environment-generators",
+	"/etc/ld.so.preload",
+}
 
 // UnitPaths returns every place from which systemd takes something of a unit: its file, and the directories of its
 // drop-ins, those that it shares with other units included; and what holds for all units.
