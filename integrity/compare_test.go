@@ -208,7 +208,9 @@ func TestDL3UnitPaths(t *testing.T) {
 	for _, want := range []string{"/etc/systemd/system/tla-pdt@b1.service\n",
 		"/run/systemd/system/tla-pdt@b1.service.d",
 		"/usr/lib/systemd/system/tla-pdt@.service\n", "/etc/systemd/system/tla-pdt@.service.d",
-		"/etc/systemd/system/tla-.service.d", "/etc/systemd/system.control/service.d"} {
+		"/etc/systemd/system/tla-.service.d", "/etc/systemd/system.control/service.d",
+		"/etc/systemd/system/tla-@b1.service.d", "/run/systemd/system/tla-@.service.d",
+		"/etc/systemd/system.conf.d", "/etc/ld.so.preload"} {
 		require.Contains(t, paths+"\n", want)
 	}
 }

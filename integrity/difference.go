@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -59,7 +60,7 @@ func (m *Manifest) compare(root, manifest string) (all []Finding) {
 	for _, e := range m.Files {
 		d := e.compare(root)
 		all = append(all, Finding{e, manifest, d})
-		if e.Kind == Dir && d == nil {
+		if e.Kind == Dir && (d == nil || d.Why == OtherMode || d.Why == OtherOwner) {
 			all = append(all, extras(root, e.Path, manifest, below[e.Path])...)
 		}
 	}
@@ -96,26 +97,40 @@ func (e Entry) compare(root string) *Difference {
 	return e.differs(found)
 }
 
-// differs returns the first of what differs, the gravest first.
-func (e Entry) differs(found Entry) *Difference {
+// differs returns what differs: by the word for the gravest of it, and with all of it in Want and Found, so that
+// something else is told from what was recorded.
+func (e Entry) differs(found Entry) (d *Difference) {
+	if e.Kind != found.Kind {
+		return e.otherKind(found)
+	}
 	for _, c := range []struct {
 		why         Why
 		want, found string
 		differs     bool
 	}{
-		{Missing, string(e.Kind), "", found.Kind == Absent && e.Kind != Absent},
-		{Extra, "", string(found.Kind), e.Kind == Absent && found.Kind != Absent},
-		{OtherKind, string(e.Kind), string(found.Kind), e.Kind != found.Kind},
 		{Changed, e.content(), found.content(), e.content() != found.content()},
-		{OtherLink, e.To, found.To, e.To != found.To},
+		{OtherLink, e.To, shown(found.To), e.To != found.To},
 		{OtherMode, e.Mode, found.Mode, e.Mode != "" && e.Mode != found.Mode},
 		{OtherOwner, e.Owner, found.Owner, e.Owner != "" && found.Owner != "" && e.Owner != found.Owner},
 	} {
-		if c.differs {
-			return &Difference{Path: e.Path, Why: c.why, Want: c.want, Found: c.found}
+		switch {
+		case c.differs && d == nil:
+			d = &Difference{Path: e.Path, Why: c.why, Want: c.want, Found: c.found}
+		case c.differs:
+			d.Want, d.Found = d.Want+", "+c.want, d.Found+", "+c.found
 		}
 	}
-	return nil
+	return d
+}
+
+func (e Entry) otherKind(found Entry) *Difference {
+	switch {
+	case found.Kind == Absent:
+		return &Difference{Path: e.Path, Why: Missing, Want: string(e.Kind)}
+	case e.Kind == Absent:
+		return &Difference{Path: e.Path, Why: Extra, Found: string(found.Kind)}
+	}
+	return &Difference{Path: e.Path, Why: OtherKind, Want: string(e.Kind), Found: string(found.Kind)}
 }
 
 // content returns a word for what is in a file: its SHA-256, or, of one that was not read, its size.
@@ -136,11 +151,19 @@ func extras(root, dir, manifest string, listed map[string]bool) (all []Finding) 
 	slices.Sort(names)
 	for _, name := range names {
 		if !listed[name] {
-			path := filepath.Join(dir, name)
+			path := filepath.Join(dir, shown(name))
 			all = append(all, Finding{Entry{Path: path, Kind: Absent}, manifest, &Difference{Path: path, Why: Extra}})
 		}
 	}
 	return all
+}
+
+// shown returns a name that was found, quoted if it would not be printed, or kept in the state, as it is.
+func shown(name string) string {
+	if name == "" || goodPath(name) && !strings.ContainsAny(name, `"\`) {
+		return name
+	}
+	return strconv.QuoteToGraphic(name)
 }
 
 // plain returns what an error says of a file without its name.

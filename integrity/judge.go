@@ -23,7 +23,7 @@ func (c Config) open(file string, last accepted, now time.Time) (*Signed, accept
 	wrong := func(why Why, format string, args ...any) (*Signed, accepted, *Difference) {
 		return nil, last, &Difference{Path: file, Why: why, Found: fmt.Sprintf(format, args...), Manifest: file}
 	}
-	der, err := files.Read(c.under(file), bundle.MaxSigned)
+	der, err := files.ReadRegular(c.under(file), bundle.MaxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
 		return wrong(Missing, "there is no manifest")
 	}

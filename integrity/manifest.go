@@ -59,7 +59,7 @@ func Read(der []byte) (*Signed, error) {
 
 // ReadFile reads a manifest as Read does.
 func ReadFile(file string) (*Signed, error) {
-	der, err := files.Read(file, bundle.MaxSigned)
+	der, err := files.ReadRegular(file, bundle.MaxSigned)
 	if err != nil {
 		return nil, err
 	}

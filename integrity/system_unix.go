@@ -16,6 +16,10 @@ func openFile(name string) (*os.File, error) {
 	return os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 }
 
+func openDir(name string) (*os.File, error) {
+	return os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_DIRECTORY, 0)
+}
+
 func isNotDir(err error) bool { return errors.Is(err, syscall.ENOTDIR) }
 
 // ownerOf returns USER:GROUP, as numbers where they have no name.

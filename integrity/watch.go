@@ -144,7 +144,7 @@ func (w *Watch) compare() (*outcome, error) {
 		return nil, err
 	}
 	k.Manifests, k.Differs = next, map[string]Difference{}
-	for _, d := range r.Differs {
+	for _, d := range slices.Backward(r.Differs) { // the first, as in fresh
 		k.Differs[d.Path] = d
 	}
 	if err := k.save(w.cfg.State); err != nil {
@@ -154,14 +154,16 @@ func (w *Watch) compare() (*outcome, error) {
 	return o, nil
 }
 
-// fresh returns the differences that were not there the last time, each path once.
+// fresh returns the differences that were not there the last time, each path once: of one that two manifests list, the
+// first counts.
 func fresh(all []Difference, k *kept) (list []Difference) {
 	seen := map[string]bool{}
 	for _, d := range all {
-		if old, was := k.Differs[d.Path]; !seen[d.Path] && (!was || old.Why != d.Why || old.Found != d.Found) {
-			seen[d.Path] = true
+		old, was := k.Differs[d.Path]
+		if !seen[d.Path] && (!was || old.Why != d.Why || old.Found != d.Found) {
 			list = append(list, d)
 		}
+		seen[d.Path] = true
 	}
 	return list
 }

@@ -54,8 +54,11 @@ func hello(l net.Listener) error {
 	return err
 }
 
+// socket is what can be passed.
+type socket interface{ File() (*os.File, error) }
+
 // passed runs the child with these sockets, and returns how it ended and what it printed.
-func passed(t *testing.T, what, names string, sockets ...*net.TCPListener) (printed string, err error) {
+func passed(t *testing.T, what, names string, sockets ...socket) (printed string, err error) {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -103,19 +106,54 @@ func TestSocketsThatDoNotFit(t *testing.T) {
 	at := one.Addr().String()
 	for _, c := range []struct {
 		what, names string
-		sockets     []*net.TCPListener
+		sockets     []socket
 		says        string
 	}{
-		{"listen " + other.Addr().String(), "listen", []*net.TCPListener{one}, "make ListenStream= and the "},
-		{"listen 0.0.0.0" + strings.TrimPrefix(at, "127.0.0.1"), "listen", []*net.TCPListener{one}, "make Listen"},
-		{"listen " + at, "tla-gateway.socket", []*net.TCPListener{one}, "no socket of that name"},
-		{"listen " + at, "listen:public", []*net.TCPListener{one, other}, "passed as public"},
-		{"listen " + at, "listen:listen", []*net.TCPListener{one, other}, "leave one ListenStream="},
-		{"listen " + at, "listen", []*net.TCPListener{one, other}, "does not name so many"},
+		{"listen " + other.Addr().String(), "listen", []socket{one}, "make ListenStream= and the "},
+		{"listen 0.0.0.0" + strings.TrimPrefix(at, "127.0.0.1"), "listen", []socket{one}, "make Listen"},
+		{"listen " + at, "tla-gateway.socket", []socket{one}, "no socket of that name"},
+		{"listen " + at, "listen:public", []socket{one, other}, "passed as public"},
+		{"listen " + at, "listen:listen", []socket{one, other}, "leave one ListenStream="},
+		{"listen " + at, "listen", []socket{one, other}, "does not name so many"},
 	} {
 		printed, err := passed(t, c.what, c.names, c.sockets...)
 		require.Error(t, err, c.names)
 		require.Contains(t, printed, c.says)
+	}
+}
+
+// TestSocketsOfAnotherKind: what cannot be listened on is refused, and not tried again and again.
+func TestSocketsOfAnotherKind(t *testing.T) {
+	l := listen(t, "127.0.0.1:0", false)
+	at := l.Addr().String()
+	far, err := net.Dial("tcp", at)
+	require.NoError(t, err)
+	defer far.Close()
+	accepted, err := l.Accept() // as with Accept=yes
+	require.NoError(t, err)
+	defer accepted.Close()
+	datagrams, err := net.ListenPacket("udp", at)
+	require.NoError(t, err)
+	defer datagrams.Close()
+	local, err := net.Listen("unix", t.TempDir()+"/socket")
+	require.NoError(t, err)
+	defer local.Close()
+	for says, one := range map[string]any{"leave out Accept=": accepted, "cannot take the socket listen": datagrams,
+		"make ListenStream= and the ": local} {
+		printed, err := passed(t, "listen "+at, "listen", one.(socket))
+		require.Error(t, err)
+		require.Contains(t, printed, says)
+	}
+}
+
+// TestDescriptorsThatAreNotThere: what the environment says wrongly is refused.
+func TestDescriptorsThatAreNotThere(t *testing.T) {
+	for _, n := range []string{"-1", "0", "2", "4294967297", "99999999999999999999", "1x", ""} {
+		_, err := Passed(func(name string) string {
+			return map[string]string{"LISTEN_PID": strconv.Itoa(os.Getpid()), "LISTEN_FDS": n,
+				"LISTEN_FDNAMES": "listen"}[name]
+		})
+		require.ErrorContains(t, err, "does not name so many", n)
 	}
 }
 

@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,11 +21,28 @@ func Read(file string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return readOpen(f, limit)
+}
+
+func readOpen(f *os.File, limit int64) ([]byte, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
 	return readAll(f, info.Size(), info.Size(), limit)
+}
+
+// ReadRegular is Read of what must be a regular file: it waits for no pipe that took its place.
+func ReadRegular(file string, limit int64) ([]byte, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|nonblocking, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, cmp.Or(err, fmt.Errorf("%s: it is no regular file", file))
+	}
+	return readOpen(f, limit)
 }
 
 // unproven is how much room a size that somebody else states gets before that much has come.
@@ -96,7 +114,7 @@ func Load(file string, limit int64, parse func(data []byte) error) (found bool, 
 	if file == "" {
 		return false, nil
 	}
-	data, err := Read(file, limit)
+	data, err := ReadRegular(file, limit)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil

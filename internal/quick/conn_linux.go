@@ -8,15 +8,22 @@ import (
 	"syscall"
 )
 
+// stream is what the connections of package net are whose octets are a stream.
+type stream interface {
+	net.Conn
+	syscall.Conn
+	CloseWrite() error
+}
+
 // conn is a socket of package net; only its reads and writes are other than there.
 type conn struct {
-	net.Conn
+	stream
 	raw syscall.RawConn
 }
 
-// Conn returns c with quick reads and writes, if it is a socket of package net.
+// Conn returns c with quick reads and writes, if it is a socket of package net for a stream. That has CloseWrite, too.
 func Conn(c net.Conn) net.Conn {
-	socket, ok := c.(syscall.Conn)
+	socket, ok := c.(stream)
 	if !ok {
 		return c
 	}
@@ -24,7 +31,7 @@ func Conn(c net.Conn) net.Conn {
 	if err != nil {
 		return c
 	}
-	return &conn{c, raw}
+	return &conn{socket, raw}
 }
 
 // Read implements net.Conn.

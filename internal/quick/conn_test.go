@@ -105,6 +105,52 @@ func TestErrorsAreThoseOfNet(t *testing.T) {
 	}
 }
 
+// TestOneDirectionEndsAlone: the peer reads to the end, and what it answers then still comes.
+func TestOneDirectionEndsAlone(t *testing.T) {
+	onEach(t, func(t *testing.T, near, far net.Conn) {
+		one := Conn(near)
+		shut(one, nil)
+		require.NoError(t, far.SetReadDeadline(time.Now().Add(patience)))
+		_, err := far.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF)
+		_, err = far.Write([]byte("late"))
+		require.NoError(t, err)
+		got := make([]byte, 4)
+		_, err = io.ReadFull(one, got)
+		require.NoError(t, err)
+	})
+}
+
+// TestPartOfAWriteIsCounted: a write that a deadline ends tells how much of it went, as that of package net does.
+func TestPartOfAWriteIsCounted(t *testing.T) {
+	onEach(t, func(t *testing.T, near, far net.Conn) {
+		require.NoError(t, near.SetWriteDeadline(time.Now().Add(10*time.Millisecond)))
+		n, err := Conn(near).Write(make([]byte, 16<<20))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.NoError(t, near.Close())
+		got, err := io.ReadAll(far)
+		require.NoError(t, err)
+		require.Len(t, got, n)
+	})
+}
+
+// TestResetWhileItWrites: a peer that resets the connection ends a write that waits, and kills nobody.
+func TestResetWhileItWrites(t *testing.T) {
+	near, far := nettest.Pair(t)
+	ended := make(chan error, 1)
+	go func() { _, err := Conn(near).Write(make([]byte, 64<<20)); ended <- err }()
+	_, err := io.ReadFull(far, make([]byte, 1<<20))
+	require.NoError(t, err)
+	require.NoError(t, far.(*net.TCPConn).SetLinger(0))
+	require.NoError(t, far.Close())
+	select {
+	case err = <-ended:
+		require.True(t, errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE), "%v", err)
+	case <-time.After(patience):
+		t.Fatal("the write goes on")
+	}
+}
+
 // shut ends what near sends.
 func shut(near, _ net.Conn) { _ = near.(interface{ CloseWrite() error }).CloseWrite() }
 

@@ -68,6 +68,26 @@ func TestC1ADivertedConnectionHoldsNoTurn(t *testing.T) {
 	require.Zero(t, <-held)
 }
 
+// TestADivertedConnectionEndsInOneDirection: whoever pipes it on can say that nothing more comes, and still read.
+func TestADivertedConnectionEndsInOneDirection(t *testing.T) {
+	said := make(chan error, 1)
+	r := start(t, Config{Divert: func(_ context.Context, c net.Conn) (net.Conn, func(context.Context)) {
+		_, _ = c.Read(make([]byte, 1))
+		return c, func(context.Context) {
+			defer c.Close()
+			said <- closeWrite(c)
+			_, _ = io.Copy(io.Discard, c)
+		}
+	}})
+	c := r.dial(t)
+	_, err := c.Write([]byte{1})
+	require.NoError(t, err)
+	require.NoError(t, <-said)
+	rest, err := io.ReadAll(c)
+	require.NoError(t, err)
+	require.Empty(t, rest)
+}
+
 // TestC1AGuestThatQueuesMayBeSentAway: whoever waits for a turn is not being served; otherwise a flood of whole hellos
 // fills the room, and the newcomer has to go.
 func TestC1AGuestThatQueuesMayBeSentAway(t *testing.T) {
