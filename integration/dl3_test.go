@@ -145,7 +145,7 @@ func TestDL3EveryProgramComparesItsMachine(t *testing.T) {
 			logged(t, c.proc(), 0, "this machine is not as its manifest says", "file="+c.dropIn(),
 				"incident="+differs.With["incident"])
 			_, err = l.Run(c.program, "integrity", "-q", "-c", c.config)
-			require.ErrorContains(t, err, "1 differ of 3 lines")
+			require.ErrorContains(t, err, "lines compared: 3; what differs: 1")
 			if i == 0 {
 				becomes(t, scrapeIt, "tlagate_integrity_differs", func(v float64) bool { return v == 1 })
 				require.Equal(t, 3.0, scrapeIt(t)["tlagate_integrity_lines"])

@@ -38,7 +38,10 @@ type Difference struct {
 // String returns it in a sentence.
 func (d Difference) String() string {
 	text := d.Path + ": " + string(d.Why)
-	if d.Want != "" || d.Found != "" {
+	switch {
+	case d.Manifest == d.Path && d.Want == "": // the manifest itself
+		text += ": " + d.Found
+	case d.Want != "" || d.Found != "":
 		text += fmt.Sprintf(" (want %s, found %s)", cmp.Or(d.Want, "nothing"), cmp.Or(d.Found, "nothing"))
 	}
 	return text

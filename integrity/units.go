@@ -38,6 +38,15 @@ func UnitPaths(unit string) (paths []string) {
 	return append(paths, managerPaths...)
 }
 
+// HasUnit reports whether a list has the file of a unit, or of its template.
+func HasUnit(list []Entry, unit string) bool {
+	names := unitNames(unit)
+	return slices.ContainsFunc(list, func(e Entry) bool {
+		base := filepath.Base(e.Path)
+		return e.Kind != Absent && filepath.Ext(base) == filepath.Ext(unit) && slices.Contains(names, base)
+	})
+}
+
 // unitNames returns what belongs to a unit in a directory: for tla-pdt@a.service that and tla-pdt@.service, with .d
 // behind each, the same of its prefix (tla-@a.service.d, tla-@.service.d, tla-.service.d), and service.d.
 func unitNames(unit string) (names []string) {

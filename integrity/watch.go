@@ -182,13 +182,14 @@ func (w *Watch) record(o *outcome, k *kept) error {
 		}
 	}
 	news := fresh(o.Differs, k)
-	events = append(append(events, o.worse(news)...), o.better(k)...)
+	mended := o.mended(k)
+	events = append(append(events, o.worse(news)...), better(mended)...)
 	for _, e := range events {
 		if err := w.trace.Record(e.kind, e.attrs...); err != nil {
 			return err
 		}
 	}
-	w.tell(o, news)
+	w.tell(o, news, mended)
 	return nil
 }
 
@@ -211,31 +212,34 @@ func (o *outcome) worse(news []Difference) (list []event) {
 	return list
 }
 
-// better returns the events of what is again as it should be.
-func (o *outcome) better(k *kept) []event {
+// mended returns the paths of what is again as it should be.
+func (o *outcome) mended(k *kept) (paths []string) {
 	now := map[string]bool{}
 	for _, d := range o.Differs {
 		now[d.Path] = true
 	}
-	var names []string
 	for _, path := range slices.Sorted(maps.Keys(k.Differs)) {
 		if !now[path] {
-			names = append(names, path)
+			paths = append(paths, path)
 		}
 	}
-	var list []event
-	for _, some := range audit.Lists(names) {
+	return paths
+}
+
+// better returns the events of what is again as it should be.
+func better(mended []string) (list []event) {
+	for _, some := range audit.Lists(mended) {
 		list = append(list, event{audit.IntegrityRestored, []audit.Attr{audit.Count(len(some)), audit.Names(some)}})
 	}
 	return list
 }
 
 // tell logs what is new.
-func (w *Watch) tell(o *outcome, news []Difference) {
-	for i, d := range news {
-		if i == maxSingly {
-			return
-		}
+func (w *Watch) tell(o *outcome, news []Difference, mended []string) {
+	for _, path := range mended[:min(len(mended), maxSingly)] {
+		w.log.Info("this file is again as its manifest says", "file", path)
+	}
+	for _, d := range news[:min(len(news), maxSingly)] {
 		w.log.Error("this machine is not as its manifest says (DL3)", "file", d.Path, "why", string(d.Why),
 			"want", d.Want, "found", d.Found, "incident", o.incident)
 	}

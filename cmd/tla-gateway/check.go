@@ -129,7 +129,7 @@ func (r *report) trace(c config) {
 	}
 }
 
-// integrity says whether the machine is as its manifests say.
+// integrity checks that the machine is as its manifests say.
 func (r *report) integrity(c config, file string) {
 	text, err := intact.Summary(c.Integrity, file, c.Trust, string(c.Audit.File))
 	if err != nil {

@@ -154,10 +154,11 @@ type doing struct {
 
 // act performs an act and says so.
 func (d doing) act(app *cli.App, path, identity string) error {
-	if d.Reason == "" {
-		d.Reason = d.BreakGlass
+	if d.Reason != "" && d.BreakGlass != "" {
+		return cli.Usage("cannot use --reason with --break-glass, " +
+			"which is the reason that the trace keeps: leave one out")
 	}
-	if d.Reason == "" {
+	if d.Reason = cmp.Or(d.Reason, d.BreakGlass); d.Reason == "" {
 		return noReason()
 	}
 	return d.do(app, func(c *client.Client) error {

@@ -61,6 +61,12 @@ func (c *manifestListCmd) manifest() (*integrity.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, unit := range c.Units {
+		if !integrity.HasUnit(list, unit) {
+			return nil, cli.Usage("cannot list the unit %s: systemd has no file of that name; give it with its "+
+				"ending, such as tla-gateway.service", unit)
+		}
+	}
 	m := &integrity.Manifest{Manifest: integrity.Format, Name: c.Name, Number: c.Number, Version: c.Version,
 		Architecture: c.Architecture, Made: c.Made, ValidUntil: c.ValidUntil, Files: list}
 	if m.Made.IsZero() {

@@ -2,6 +2,7 @@ package intact
 
 import (
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"tlagate/cmd/internal/cli"
@@ -37,7 +38,7 @@ func (c *Command[P]) Run(app *cli.App) error {
 	}
 	c.print(app, r)
 	if len(r.Differs) > 0 {
-		return cli.ExitCode(1, fmt.Errorf("%d differ of %d lines", len(r.Differs), len(r.Findings)))
+		return cli.ExitCode(1, fmt.Errorf("lines compared: %d; what differs: %d", len(r.Findings), len(r.Differs)))
 	}
 	return nil
 }
@@ -46,8 +47,8 @@ func (c *Command[P]) print(app *cli.App, r *integrity.Result) {
 	w := tabwriter.NewWriter(app.Stdout, 0, 0, 2, ' ', 0)
 	line := func(word, text string) { fmt.Fprintf(w, "%s\t%s\n", word, cli.Screen(text)) }
 	for _, m := range r.Manifests {
-		line("manifest", fmt.Sprintf("%s: %s %s, number %d, made %s, signed by %s", m.File, m.Name, m.Version, m.Number,
-			stamp.Second(m.Made), m.Signer))
+		line("manifest", fmt.Sprintf("%s: %s, number %d, made %s, signed by %s", m.File,
+			strings.TrimSpace(m.Name+" "+m.Version), m.Number, stamp.Second(m.Made), m.Signer))
 	}
 	for _, f := range r.Findings {
 		if f.Differs == nil && !c.Quiet {
@@ -76,7 +77,7 @@ func Summary(s Section, config string, t cli.Trust, trace string) (text string, 
 		return "", fmt.Errorf("cannot find the machine as its manifests say: %s; %d differ, the command integrity "+
 			"lists them", r.Differs[0], len(r.Differs))
 	}
-	text = fmt.Sprintf("%d lines of %d manifests, as they say", len(r.Findings), len(r.Manifests))
+	text = fmt.Sprintf("as the manifests say; manifests: %d, their lines: %d", len(r.Manifests), len(r.Findings))
 	if r.Uncovered {
 		text += "; none lists the configuration"
 	}
