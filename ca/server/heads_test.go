@@ -182,8 +182,10 @@ func TestSA2ARevokedGatewayKeepsNoHead(t *testing.T) {
 		Certificates: []tls.Certificate{*own}, NextProtos: []string{"http/1.1"}})
 	require.NoError(t, err)
 	defer conn.Close()
+	logged := func(text string) func() bool { return func() bool { return strings.Contains(b.log.String(), text) } }
+	eventually(t, "a first look at the books", logged("revocations of before this start are in force"))
 	b.revoke(chain[0], store.KeyCompromise)
-	eventually(t, "the server knows", func() bool { return strings.Contains(b.log.String(), "kind=revoked") })
+	eventually(t, "the server knows", logged("kind=revoked"))
 	text := head(t, own, gateway, 1, hashOf("a"))
 	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", heads.Path, len(text),
 		text)
