@@ -201,10 +201,14 @@ func (c compared) refuses(t *testing.T) {
 func (c compared) relayRefuses(t *testing.T) {
 	t.Helper()
 	require.NoError(t, c.l.StartSealedRelay("refusing to work"))
-	logged(t, c.proc(), 0, "refusing to work", "why=altered", "file="+c.dropIn())
+	number := c.last(t, "integrity.differs").With["incident"]
+	logged(t, c.proc(), 0, "refusing to work", "reason=integrity", "why=changed", "file="+c.dropIn(),
+		"incident="+number)
 	a := (&bed{Lab: c.l, t: t}).relay(t, "start")
 	require.False(t, a.OK)
-	require.Equal(t, []string{"seal", "altered"}, []string{a.Error.Code, a.Error.Reason})
+	require.Equal(t, []string{"integrity", "changed", number}, []string{a.Error.Code, a.Error.Reason, a.Error.Incident},
+		"the number that the user reads out is the one of the difference")
+	require.Equal(t, number, c.waitFor(t, "session.failed").With["incident"])
 	require.NoError(t, c.proc().Stop())
 }
 

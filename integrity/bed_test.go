@@ -131,6 +131,18 @@ func (b *bed) news() (lines []string) {
 	return lines
 }
 
+// numberOf returns the number under which the last difference of a path was recorded.
+func (b *bed) numberOf(path string) (number string) {
+	b.t.Helper()
+	for line, err := range audit.Read(b.log.File()) {
+		require.NoError(b.t, err)
+		if e := line.Entry; e.Event == audit.IntegrityDiffers && e.With["file"] == path {
+			number = e.With["incident"]
+		}
+	}
+	return number
+}
+
 // whole requires that nothing differs.
 func (b *bed) whole() (lines []string) {
 	b.t.Helper()
