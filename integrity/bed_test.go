@@ -119,7 +119,7 @@ func (b *bed) news() (lines []string) {
 		require.NoError(b.t, line.Err)
 		if n++; n > b.read {
 			text := string(line.Entry.Event)
-			for _, name := range []string{"file", "reason", "from", "to", "count", "names"} {
+			for _, name := range []string{"file", "reason", "from", "to", "count", "names", "manifest", "version"} {
 				if v, ok := line.Entry.With[name]; ok {
 					text += " " + name + "=" + v
 				}

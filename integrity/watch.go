@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -193,7 +192,7 @@ func (w *Watch) record(o *outcome, k *kept) error {
 	for _, m := range o.Manifests {
 		if m.New {
 			events = append(events, event{audit.IntegrityManifest, []audit.Attr{audit.File(m.File),
-				audit.Version(strings.TrimSpace(m.Name + " " + m.Version)), audit.Number(int64(m.Number)),
+				audit.Manifest(m.Name), audit.Version(m.Version), audit.Number(int64(m.Number)),
 				audit.Identity(m.Signer), audit.Serial(m.Chain[0].SerialNumber), audit.Fingerprint(m.DER)}})
 		}
 	}
