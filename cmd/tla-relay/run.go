@@ -174,7 +174,8 @@ func refuse(app *cli.App, cfg config, trace *trail.Trail, why error) error {
 		return err
 	}
 	reason := cmp.Or(map[tla.Code]string{tla.CodeSeal: bundle.SealBroken}[said.Code], string(said.Code))
-	app.Log.Error("refusing to work: no reader is used, no connection is made", "reason", reason, "why", said.Reason, "file", said.File, "incident", said.Incident)
+	app.Log.Error("refusing to work: no reader is used, no connection is made", "reason", reason,
+		"why", said.Reason, "file", said.File, "incident", said.Incident)
 	app.Serving(func() { handle(app.Context, "", ctl.Request{Command: "status"}) })
 	return withoutStop(server.Serve(app.Context))
 }

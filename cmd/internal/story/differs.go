@@ -20,7 +20,8 @@ type Differs struct {
 func (i *incident) differs(number string) (list []Differs) {
 	for _, t := range i.lines {
 		with := t.Line.With
-		if t.Line.Event != audit.IntegrityDiffers || with["file"] == "" || !strings.EqualFold(with["incident"], number) {
+		own := strings.EqualFold(with["incident"], number)
+		if t.Line.Event != audit.IntegrityDiffers || with["file"] == "" || !own {
 			continue
 		}
 		list = append(list, Differs{t.Side, t.Line.By, integrity.Difference{Path: with["file"],
