@@ -111,7 +111,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "cmd/internal/intact", "audit", "bundle", "keys",
 		"integrity",
 		"pemfile", "pki", "session/consent", "session/incident", "internal/recipients"},
-	"cmd/internal/story":     {"audit.", "cmd/internal/sentences", "docs", "pki."},
+	"cmd/internal/story":     {"audit.", "cmd/internal/sentences", "docs", "integrity", "pki."},
 	"cmd/internal/sentences": {"bundle", "dialer", "pki", "session"},
 	"docs":                   {},
 	"cmd/internal/doctor": {"cmd/internal/room", "internal/address", "cmd/internal/cli", "cmd/internal/keycmd",

@@ -37,7 +37,8 @@ var attrNames = map[string]string{
 	"identity":      "whom a certificate names: urn:tlagate:…, of a CA its name",
 	"file":          "name of a file",
 	"reason":        "why: a code or a sentence of ours",
-	"version":       "version of a program, bundle or format",
+	"version":       "version of a program, bundle, format, or what a manifest is of",
+	"manifest":      "name of a signed manifest (docs/integrity.md)",
 	"from":          "what it was before",
 	"to":            "what it is now",
 	"use":           "what a key, certificate or anchor is for",
@@ -114,8 +115,11 @@ func File(name string) Attr {
 // Reason is a code or a sentence of ours; never a peer's text, nor one that quotes an input.
 func Reason(why string) Attr { return text("reason", why) }
 
-// Version is the version of a program, a bundle or a format.
+// Version is the version of a program, a bundle, a format, or of what a manifest is of.
 func Version(v string) Attr { return text("version", v) }
+
+// Manifest is the name of a signed manifest.
+func Manifest(name string) Attr { return text("manifest", name) }
 
 // From is the value before a change.
 func From(old string) Attr { return text("from", old) }

@@ -22,15 +22,6 @@ const (
 	Unusable    Reason = "unusable"
 )
 
-// Known reports whether r is one of the reasons.
-func (r Reason) Known() bool {
-	switch r {
-	case Missing, Altered, Outdated, Expired, Revoked, Untrusted, WrongDevice, Unusable:
-		return true
-	}
-	return false
-}
-
 // SealBroken is the reason word of log lines about a broken seal.
 const SealBroken = "seal_broken"
 

@@ -133,7 +133,8 @@ func TestDL3EveryProgramComparesItsMachine(t *testing.T) {
 	for i, c := range programs(t, l, metrics) {
 		require.NoError(t, c.start(c.lines("report")), c.name)
 		t.Run(c.name, func(t *testing.T) {
-			require.Equal(t, c.name, c.waitFor(t, "integrity.manifest").With["version"])
+			taken := c.waitFor(t, "integrity.manifest").With
+			require.Equal(t, []string{c.name, ""}, []string{taken["manifest"], taken["version"]}, "it has no version")
 			require.Equal(t, "as the manifests say", c.last(t, "integrity.compared").With["reason"])
 			out, err := l.Run(c.program, "integrity", "-c", c.config)
 			require.NoError(t, err, out)
@@ -201,10 +202,14 @@ func (c compared) refuses(t *testing.T) {
 func (c compared) relayRefuses(t *testing.T) {
 	t.Helper()
 	require.NoError(t, c.l.StartSealedRelay("refusing to work"))
-	logged(t, c.proc(), 0, "refusing to work", "why=altered", "file="+c.dropIn())
+	number := c.last(t, "integrity.differs").With["incident"]
+	logged(t, c.proc(), 0, "refusing to work", "reason=integrity", "why=changed", "file="+c.dropIn(),
+		"incident="+number)
 	a := (&bed{Lab: c.l, t: t}).relay(t, "start")
 	require.False(t, a.OK)
-	require.Equal(t, []string{"seal", "altered"}, []string{a.Error.Code, a.Error.Reason})
+	require.Equal(t, []string{"integrity", "changed", number}, []string{a.Error.Code, a.Error.Reason, a.Error.Incident},
+		"the number that the user reads out is the one of the difference")
+	require.Equal(t, number, c.waitFor(t, "session.failed").With["incident"])
 	require.NoError(t, c.proc().Stop())
 }
 

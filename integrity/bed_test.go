@@ -119,7 +119,7 @@ func (b *bed) news() (lines []string) {
 		require.NoError(b.t, line.Err)
 		if n++; n > b.read {
 			text := string(line.Entry.Event)
-			for _, name := range []string{"file", "reason", "from", "to", "count", "names"} {
+			for _, name := range []string{"file", "reason", "from", "to", "count", "names", "manifest", "version"} {
 				if v, ok := line.Entry.With[name]; ok {
 					text += " " + name + "=" + v
 				}
@@ -129,6 +129,18 @@ func (b *bed) news() (lines []string) {
 	}
 	b.read = n
 	return lines
+}
+
+// numberOf returns the number under which the last difference of a path was recorded.
+func (b *bed) numberOf(path string) (number string) {
+	b.t.Helper()
+	for line, err := range audit.Read(b.log.File()) {
+		require.NoError(b.t, err)
+		if e := line.Entry; e.Event == audit.IntegrityDiffers && e.With["file"] == path {
+			number = e.With["incident"]
+		}
+	}
+	return number
 }
 
 // whole requires that nothing differs.

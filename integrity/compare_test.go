@@ -171,7 +171,7 @@ func TestDL3TheStateIsLost(t *testing.T) {
 	b.write("/audit.jsonl.integrity", "{")
 	lines := b.whole()
 	require.Equal(t, "integrity.compared reason=what was kept of the last comparison cannot be read", lines[0])
-	require.Contains(t, lines[1], "integrity.manifest file="+place)
+	require.Equal(t, "integrity.manifest file="+place+" manifest=tla-relay version=1.2", lines[1])
 }
 
 // TestDL3AnUnreadableFile: what cannot be read counts as a difference.
@@ -201,6 +201,16 @@ func TestDL3ATreeListsItsFilesAlone(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(filepath.Join(b.root, "usr/pipe"), 0o600))
 	_, err = integrity.Gathering{Root: b.at("/usr")}.Gather()
 	require.ErrorContains(t, err, "cannot list /pipe")
+}
+
+// TestDL3ARelativePathIsListedNowhere: whoever names one, to be listed or to be excepted, is told to give the other.
+func TestDL3ARelativePathIsListedNowhere(t *testing.T) {
+	b := newBed(t)
+	for _, g := range []integrity.Gathering{{Root: b.root, Paths: []string{unit, "tla.service"}},
+		{Root: b.root, Paths: []string{unit}, Except: []string{"tla.service"}}} {
+		_, err := g.Gather()
+		require.ErrorContains(t, err, "cannot list tla.service: it is relative; give its absolute path")
+	}
 }
 
 func TestDL3UnitPaths(t *testing.T) {

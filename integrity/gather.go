@@ -19,6 +19,12 @@ type Gathering struct {
 
 // Gather returns the lines of a manifest of files as they are now.
 func (g Gathering) Gather() ([]Entry, error) {
+	for _, path := range slices.Concat(g.Paths, g.Except) {
+		if !filepath.IsAbs(path) {
+			return nil, fmt.Errorf("cannot list %s: it is relative; give its absolute path, as it is on the machine",
+				shown(path))
+		}
+	}
 	all := map[string]Entry{}
 	if len(g.Paths) == 0 {
 		err := g.tree(all)

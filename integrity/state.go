@@ -11,8 +11,14 @@ import (
 
 // kept is what is kept from one comparison to the next, over restarts.
 type kept struct {
-	Manifests map[string]accepted   `json:"manifests"` // by their file
-	Differs   map[string]Difference `json:"differs"`   // by path: recorded, and not yet as it should be
+	Manifests map[string]accepted `json:"manifests"` // by their file
+	Differs   map[string]recorded `json:"differs"`   // by path: not yet as it should be
+}
+
+// recorded is a difference whose event is in the trace, under this number.
+type recorded struct {
+	Difference
+	Incident string `json:"incident"`
 }
 
 // accepted is the last manifest that was taken from a file.
@@ -41,7 +47,7 @@ func load(name string) (k *kept, why string, err error) {
 		k.Manifests = map[string]accepted{}
 	}
 	if k.Differs == nil {
-		k.Differs = map[string]Difference{}
+		k.Differs = map[string]recorded{}
 	}
 	return k, why, nil
 }

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -42,7 +41,7 @@ type State struct {
 // Mismatch is the error of a machine that is not as its manifests say.
 type Mismatch struct {
 	Differs  []Difference // at least one
-	Incident string       // number of their events
+	Incident string       // number under which the first of them was recorded, now or earlier
 }
 
 // Error names the first difference.
@@ -121,14 +120,15 @@ func (w *Watch) settled(ctx context.Context) (*outcome, error) {
 // outcome is a result whose news are recorded.
 type outcome struct {
 	*Result
-	incident string
+	incident string // of the news
+	first    string // of the first difference
 }
 
 func (o *outcome) mismatch(err error) error {
 	if err != nil || len(o.Differs) == 0 {
 		return err
 	}
-	return &Mismatch{o.Differs, o.incident}
+	return &Mismatch{o.Differs, o.first}
 }
 
 // compare compares, records what is new, and keeps it.
@@ -139,14 +139,11 @@ func (w *Watch) compare() (*outcome, error) {
 	}
 	r, next := w.cfg.examine(k)
 	r.Lost = why
-	o := &outcome{r, incident.New()}
+	o := &outcome{Result: r, incident: incident.New()}
 	if err := w.record(o, k); err != nil {
 		return nil, err
 	}
-	k.Manifests, k.Differs = next, map[string]Difference{}
-	for _, d := range slices.Backward(r.Differs) { // the first, as in fresh
-		k.Differs[d.Path] = d
-	}
+	k.Manifests, k.Differs = next, o.keep(k)
 	if err := k.save(w.cfg.State); err != nil {
 		return nil, err
 	}
@@ -154,13 +151,31 @@ func (w *Watch) compare() (*outcome, error) {
 	return o, nil
 }
 
+// keep returns what differs, by path, each under the number with which it was recorded.
+func (o *outcome) keep(k *kept) map[string]recorded {
+	all := map[string]recorded{}
+	for _, d := range slices.Backward(o.Differs) { // the first, as in fresh
+		all[d.Path] = recorded{d, o.incident}
+		if k.has(d) {
+			all[d.Path] = recorded{d, k.Differs[d.Path].Incident}
+		}
+		o.first = all[d.Path].Incident
+	}
+	return all
+}
+
+// has reports whether that difference is recorded already.
+func (k *kept) has(d Difference) bool {
+	old, was := k.Differs[d.Path]
+	return was && old.Why == d.Why && old.Found == d.Found
+}
+
 // fresh returns the differences that were not there the last time, each path once: of one that two manifests list, the
 // first counts.
 func fresh(all []Difference, k *kept) (list []Difference) {
 	seen := map[string]bool{}
 	for _, d := range all {
-		old, was := k.Differs[d.Path]
-		if !seen[d.Path] && (!was || old.Why != d.Why || old.Found != d.Found) {
+		if !seen[d.Path] && !k.has(d) {
 			list = append(list, d)
 		}
 		seen[d.Path] = true
@@ -177,7 +192,7 @@ func (w *Watch) record(o *outcome, k *kept) error {
 	for _, m := range o.Manifests {
 		if m.New {
 			events = append(events, event{audit.IntegrityManifest, []audit.Attr{audit.File(m.File),
-				audit.Version(strings.TrimSpace(m.Name + " " + m.Version)), audit.Number(int64(m.Number)),
+				audit.Manifest(m.Name), audit.Version(m.Version), audit.Number(int64(m.Number)),
 				audit.Identity(m.Signer), audit.Serial(m.Chain[0].SerialNumber), audit.Fingerprint(m.DER)}})
 		}
 	}

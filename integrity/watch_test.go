@@ -2,6 +2,7 @@ package integrity_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -12,6 +13,31 @@ import (
 
 // patience is for what must happen, on however slow a machine.
 const patience = 2 * time.Minute
+
+// TestDL3ADifferenceKeepsItsNumber: after a restart, too, what a user is told has the number under which the difference
+// that it names was recorded.
+func TestDL3ADifferenceKeepsItsNumber(t *testing.T) {
+	b := newBed(t)
+	requireNumbers := func(path string) {
+		t.Helper()
+		for range 2 {
+			m, ok := errors.AsType[*integrity.Mismatch](b.watch(0).Start())
+			require.True(t, ok)
+			require.Equal(t, path, m.Differs[0].Path)
+			require.NotEmpty(t, m.Incident)
+			require.Equal(t, b.numberOf(path), m.Incident)
+		}
+	}
+	dropIn := dropIns + "/tpm.conf"
+	b.write(unit, "[service]\n")
+	requireNumbers(unit)
+	b.write(dropIn, "[Service]\n")
+	requireNumbers(dropIn)
+	b.write(dropIn, "[Service]\nDeviceAllow=/dev/tpmrm0\n")
+	requireNumbers(unit)
+	b.write(unit, "[SERVICE]\n")
+	requireNumbers(unit)
+}
 
 // TestDL3WhileItRuns: a change while the program runs is found, recorded once, and so is that it was mended.
 func TestDL3WhileItRuns(t *testing.T) {

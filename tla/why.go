@@ -45,6 +45,8 @@ const (
 	CodeManyRefused Code = "many_refused"
 	// the signed configuration cannot be used: a bundle.Reason, or "changed"; File says which file
 	CodeSeal Code = "seal"
+	// the machine is not as its signed manifests say: an integrity.Why or bundle.Reason; File says which file
+	CodeIntegrity Code = "integrity"
 )
 
 // Why says why a session did not start, or ended. The words for people are made from it elsewhere.
@@ -54,7 +56,7 @@ type Why struct {
 	// identity, or the role while it is not proven; for CodeProxy, host:port of the proxy
 	Peer    string `json:"peer,omitempty"`
 	Gateway string `json:"gateway,omitempty"` // host:port
-	File    string `json:"file,omitempty"`    // of CodeSeal
+	File    string `json:"file,omitempty"`    // of CodeSeal and CodeIntegrity
 	// of the problem user_refused: why the certificate of the user's card does not pass, a pki.Reason; of
 	// user_required: why there was no proof, a reason of CodeUser
 	Cause  string `json:"cause,omitempty"`

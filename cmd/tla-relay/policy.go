@@ -3,7 +3,10 @@ package main
 import (
 	_ "embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"tlagate/cmd/internal/cli"
@@ -46,8 +49,14 @@ func readPolicy(file string, table *policy.Table) error {
 	if text, ok := shipped(file); ok {
 		return cli.DecodeYAML(text, table)
 	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot read the card policy: %w: name a file, built-in or generic-readonly", err)
+	}
 	return cli.LoadYAML(file, table)
 }
+
+// untold is the first line of what a command says of the built-in policy when no other was named.
+const untold = "# the built-in policy: no other was named here, and relay.yaml, which may name one, was not read\n"
 
 type policyCmd struct {
 	Show  policyShowCmd  `cmd:"" help:"Print a card policy of this program: a start for your own."`
@@ -56,17 +65,25 @@ type policyCmd struct {
 }
 
 type policyShowCmd struct {
-	Name string `arg:"" optional:"" enum:"built-in,generic-readonly" default:"built-in" help:"built-in, or generic-readonly: reading alone."`
+	Name string `arg:"" optional:"" enum:",built-in,generic-readonly" default:"" help:"built-in, or generic-readonly: reading alone."`
 }
 
 func (c *policyShowCmd) Run(app *cli.App) error {
+	sayUntold(app, c.Name)
 	text, _ := shipped(c.Name)
 	_, err := app.Stdout.Write(text)
 	return err
 }
 
+// sayUntold says of which policy a command speaks that was told none.
+func sayUntold(app *cli.App, name string) {
+	if name == "" {
+		fmt.Fprint(app.Stdout, untold)
+	}
+}
+
 type policyAheadCmd struct {
-	File string `arg:"" optional:"" default:"built-in" help:"Card policy (YAML), built-in or generic-readonly."`
+	File string `arg:"" optional:"" help:"Card policy (YAML), built-in or generic-readonly."`
 }
 
 func (c *policyAheadCmd) Run(app *cli.App) error {
@@ -74,6 +91,7 @@ func (c *policyAheadCmd) Run(app *cli.App) error {
 	if err != nil {
 		return cli.Usage("%w", err)
 	}
+	sayUntold(app, c.File)
 	for _, line := range p.ExplainAhead() {
 		fmt.Fprintln(app.Stdout, line)
 	}

@@ -58,7 +58,7 @@ func TestC1PolicyTestExplains(t *testing.T) {
 
 // TestC1PolicyTellsWhatIsReadAhead: what each profile has read ahead, and after which commands.
 func TestC1PolicyTellsWhatIsReadAhead(t *testing.T) {
-	code, out, _ := run(t, "policy", "ahead")
+	code, out, _ := run(t, "policy", "ahead", "built-in")
 	require.Zero(t, code)
 	require.Equal(t, `profile "vitale": reads on, eof stop, responses off
 profile "cps": reads on, eof stop, responses off
@@ -93,9 +93,30 @@ profile "none": reads off
 4. 00A4020C: allow, profile "mine", rule "all" (that rule says so)
 5. 00B20104: allow, profile "mine", rule "all" (that rule says so), then 00B2020400 is read ahead
 `, strings.Join(strings.SplitAfter(out, "\n")[:5], ""))
-	code, _, errs := run(t, "policy", "ahead", "nowhere.yaml")
-	require.Equal(t, 2, code)
-	require.Contains(t, errs, "cannot")
+}
+
+// TestC1ThePolicyThatNobodyNamed: a command that was told none says that it is the built-in one, not the relay's; what
+// show prints still is a policy. One that is not there is told without an option that the command does not have.
+func TestC1ThePolicyThatNobodyNamed(t *testing.T) {
+	for _, what := range []string{"ahead", "show"} {
+		code, named, _ := run(t, "policy", what, "built-in")
+		require.Zero(t, code)
+		code, out, _ := run(t, "policy", what)
+		require.Zero(t, code)
+		require.Equal(t, untold+named, out)
+	}
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	_, out, _ := run(t, "policy", "show")
+	require.NoError(t, os.WriteFile(file, []byte(out), 0o600))
+	_, err := loadPolicy(file)
+	require.NoError(t, err)
+	for _, args := range [][]string{{"ahead", "nowhere.yaml"}, {"test", "nowhere.yaml", "00B0000000"}} {
+		code, _, errs := run(t, append([]string{"policy"}, args...)...)
+		require.Equal(t, 2, code)
+		require.Contains(t, errs, "cannot read the card policy: ")
+		require.Contains(t, errs, "nowhere.yaml")
+		require.NotContains(t, errs, "--config")
+	}
 }
 
 // TestThePolicysExamplesAreReadable: those of docs/policy.md that are whole.

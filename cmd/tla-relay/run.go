@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -42,7 +43,7 @@ func (c *runCmd) Run(app *cli.App) error {
 		return err
 	}
 	machine := cfg.machine(c.Config).OrElse(func(differs *integrity.Mismatch) error {
-		return refuse(app, cfg, trace, sealOf(differs))
+		return refuse(app, cfg, trace, whyOf(differs))
 	})
 	return trace.During(machine, func() error {
 		d, err := open(app, cfg, trace)
@@ -61,14 +62,12 @@ func (c *runCmd) Run(app *cli.App) error {
 	})
 }
 
-// sealOf returns a machine that is not as its manifests say as a broken seal, which the user is told at each start.
-func sealOf(differs *integrity.Mismatch) *bundle.Broken {
+// whyOf returns what the user of a machine that is not as its manifests say is told at each start, by the number under
+// which the first difference is in the trace.
+func whyOf(differs *integrity.Mismatch) *tla.Why {
 	first := differs.Differs[0]
-	reason := bundle.Altered
-	if known := bundle.Reason(first.Why); known.Known() {
-		reason = known
-	}
-	return &bundle.Broken{File: first.Path, Reason: reason, Detail: first.String(), Cause: differs}
+	return &tla.Why{Code: tla.CodeIntegrity, Reason: string(first.Why), File: first.Path, Detail: first.String(),
+		Incident: differs.Incident}
 }
 
 type daemon struct {
@@ -162,8 +161,9 @@ func (c control) listen(cfg ctl.Config) (*ctl.Server, error) {
 	return ctl.Listen(cfg)
 }
 
-// refuse runs a relay whose seal is broken: it only tells the user so, until it is stopped.
-func refuse(app *cli.App, cfg config, trace *trail.Trail, why *bundle.Broken) error {
+// refuse runs a relay whose seal is broken, or whose machine is not as signed: it only tells the user so, until it is
+// stopped.
+func refuse(app *cli.App, cfg config, trace *trail.Trail, why error) error {
 	said, handle := tla.Refusing(why)
 	sessions(trace)(tla.Event{Kind: tla.EventFailed, Why: *said})
 	server, err := cfg.Control.listen(ctl.Config{Handle: handle, Log: app.Log})
@@ -173,7 +173,8 @@ func refuse(app *cli.App, cfg config, trace *trail.Trail, why *bundle.Broken) er
 	if err := new(box).enter(sandbox.Kernel(), cfg, nil, app.Log); err != nil {
 		return err
 	}
-	app.Log.Error("refusing to work: no reader is used, no connection is made", "reason", bundle.SealBroken,
+	reason := cmp.Or(map[tla.Code]string{tla.CodeSeal: bundle.SealBroken}[said.Code], string(said.Code))
+	app.Log.Error("refusing to work: no reader is used, no connection is made", "reason", reason,
 		"why", said.Reason, "file", said.File, "incident", said.Incident)
 	app.Serving(func() { handle(app.Context, "", ctl.Request{Command: "status"}) })
 	return withoutStop(server.Serve(app.Context))

@@ -81,6 +81,9 @@ var Whys = map[string]Text{
 	"seal": {
 		"Ce terminal refuse de travailler : sa configuration signée {reason}.",
 		"This terminal refuses to work: its signed configuration {reason}."},
+	"integrity": {
+		"Ce terminal refuse de travailler : ce qui y est installé ne correspond pas à ce qui a été signé.",
+		"This terminal refuses to work: what is installed on it does not match what was signed."},
 }
 
 // Reasons are what {reason} stands for, by its code. "" is for a reason that only the peer knows.

@@ -2,6 +2,7 @@ package story
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"tlagate/docs"
@@ -15,18 +16,32 @@ type Advice struct {
 	Todo    string `json:"todo"`
 }
 
-// sections has, for a code, the number of the section in which its reason is.
-var sections = map[string]string{"refused": "2", "rejected": "2", "problem": "3", "notice": "4", "pdt": "5",
-	"proxy": "6", "seal": "7"}
+// sections has, for a code, the numbers of the sections in which its reason is.
+var sections = map[string][]string{"refused": {"2"}, "rejected": {"2"}, "problem": {"3"}, "notice": {"4"}, "pdt": {"5"},
+	"proxy": {"6"}, "seal": {"7"}, "integrity": comparison}
+
+// comparison are the sections of the words by which something differs from its manifest; a manifest that cannot be
+// used has one of the second.
+var comparison = []string{"14", "7"}
 
 // codes is the section of codes.
 const codes = "1"
 
 // advise returns the rows of a code and its reason.
 func advise(code, reason string) (list []Advice) {
-	for _, word := range []struct{ word, section string }{{code, codes}, {reason, sections[code]}} {
-		if a, ok := look(word.word, word.section); ok {
-			list = append(list, a)
+	if a, ok := look(code, codes); ok {
+		list = append(list, a)
+	}
+	return adviseIn(list, reason, sections[code])
+}
+
+// adviseIn adds the row of a word to the list, from the first of the sections that has one, unless it is there already.
+func adviseIn(list []Advice, word string, sections []string) []Advice {
+	for _, number := range sections {
+		if a, ok := look(word, number); ok && slices.Contains(list, a) {
+			return list
+		} else if ok {
+			return append(list, a)
 		}
 	}
 	return list

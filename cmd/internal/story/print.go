@@ -23,6 +23,7 @@ func (s *Story) Print(w io.Writer) {
 		fmt.Fprintf(w, "session  %s\n", quoted(id))
 	}
 	s.printSaw(w)
+	s.printDiffers(w)
 	fmt.Fprintln(w, "\nWhat each side recorded")
 	for _, t := range s.Lines {
 		fmt.Fprintf(w, "  %s  %-8s  %s\n", stamp.Instant(t.At), t.Side, s.brief(t.Line))
@@ -45,6 +46,9 @@ const mostOthers = 10
 func (s *Story) printSaw(w io.Writer) {
 	fmt.Fprintln(w, "\nWhat the user saw")
 	switch {
+	case s.Saw == nil && len(s.Differs) > 0:
+		fmt.Fprintln(w, "  nothing: a program compared its machine with signed manifests, and no session is meant")
+		return
 	case s.Saw == nil:
 		fmt.Fprintln(w, "  unknown: the terminal has not told yet; it does in its next session")
 		return

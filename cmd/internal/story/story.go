@@ -28,7 +28,8 @@ type Story struct {
 	Terminal string    `json:"terminal,omitempty"`
 	Sessions []string  `json:"sessions,omitempty"`
 	Saw      *Saw      `json:"saw,omitempty"` // nil = the trace does not say why
-	Lines    []Told    `json:"lines"`         // in the order of time
+	Differs  []Differs `json:"differs,omitempty"`
+	Lines    []Told    `json:"lines"` // in the order of time
 	Advice   []Advice  `json:"advice,omitempty"`
 	Others   []Other   `json:"others,omitempty"` // older incidents of this number, the newest first
 }
@@ -237,9 +238,12 @@ func named(identity, asked string) bool {
 // tell makes the story of an incident.
 func (i *incident) tell(number string, others []*incident) *Story {
 	s := &Story{Number: strings.ToUpper(number), At: i.first, Terminal: i.terminal, Sessions: i.sessions,
-		Lines: i.lines, Saw: i.saw(number)}
+		Lines: i.lines, Saw: i.saw(number), Differs: i.differs(number)}
 	if s.Saw != nil {
 		s.Advice = advise(s.Saw.Code, cmp.Or(s.Saw.Reason, i.refusal(s.Saw.Code)))
+	}
+	for _, d := range s.Differs {
+		s.Advice = adviseIn(s.Advice, string(d.Why), comparison)
 	}
 	for _, o := range others {
 		s.Others = append(s.Others, Other{o.first, o.terminal})
@@ -273,7 +277,8 @@ func (i *incident) saw(number string) *Saw {
 			return shown(code, reason, t.Line.With["peer"], true)
 		case t.Side == Gateway && t.Line.Event == audit.RequestRefused:
 			guess = shown("problem", code, "", false)
-		case t.Side == Gateway && (guess == nil || t.Line.Event == audit.SessionEnded && isNotice(reason)):
+		case t.Side == Gateway && isEnd(t.Line.Event) &&
+			(guess == nil || t.Line.Event == audit.SessionEnded && isNotice(reason)):
 			guess = shown("notice", noticeOf(reason), "", false)
 		}
 	}
@@ -295,6 +300,10 @@ func noticeOf(reason string) string {
 	}
 	return "peer_gone"
 }
+
+// isEnd reports whether an event of the gateway's ends what a user sees. An act, for instance to read of the incident,
+// does not.
+func isEnd(kind audit.Kind) bool { return kind == audit.SessionEnded || kind == audit.LinkCut }
 
 func isNotice(reason string) bool {
 	_, known := sentences.Reasons["notice"][reason]

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/audit"
+	"tlagate/integrity"
 )
 
 const (
@@ -224,7 +225,8 @@ func TestSA2TheStoryFitsOnAPage(t *testing.T) {
 // TestSA2WhatDevicesWroteHasNoEffectOnAScreen, even if somebody has put it into the file.
 func TestSA2WhatDevicesWroteHasNoEffectOnAScreen(t *testing.T) {
 	s := Story{Number: "K7M2", Terminal: "x\x1b[2J", Sessions: []string{"\u202e"},
-		Saw: &Saw{FR: "\x07", EN: "\u009b"}, Others: []Other{{Terminal: "\x1b"}},
+		Differs: []Differs{{By: "\x1b", Difference: integrity.Difference{Path: "\x1b", Found: "\u009b"}}},
+		Saw:     &Saw{FR: "\x07", EN: "\u009b"}, Others: []Other{{Terminal: "\x1b"}},
 		Lines: []Told{{Line: audit.Entry{By: "\x1b", Said: &audit.Said{}, With: map[string]string{"code": "\r\n"}}}}}
 	var page bytes.Buffer
 	s.Print(&page)
@@ -266,4 +268,47 @@ func TestSA2TheStoryListsAFewOthers(t *testing.T) {
 	var page bytes.Buffer
 	s.Print(&page)
 	require.Contains(t, page.String(), "\n  and 19 more\n")
+}
+
+// TestSA2AMachinesStory: what differs from signed manifests is told as that, and that nobody saw anything, also after
+// an operator has asked for it; a terminal that refuses to work because of it says so itself, under the same number.
+func TestSA2AMachinesStory(t *testing.T) {
+	differs := []audit.Attr{audit.File("/usr/bin/tla"), audit.Reason("changed"), audit.From("aa"), audit.To("bb"),
+		audit.Incident("K7M2")}
+	told := func(b *book) (*Story, string) {
+		b.write(audit.IntegrityDiffers, audit.Count(9), audit.Reason("more"), audit.Incident("K7M2"))
+		b.write(audit.OperatorAct, audit.By("urn:tlagate:op:admin:claire"), audit.Act("incident"),
+			audit.Incident("K7M2"))
+		s := b.find(Question{Number: "K7M2"})
+		var page bytes.Buffer
+		s.Print(&page)
+		return s, page.String()
+	}
+	for who, side := range map[string]string{"tla-gateway": "gateway ", pdt1: "pdt     ", tla1: "terminal"} {
+		b := newBook(t)
+		if who == "tla-gateway" {
+			b.write(audit.IntegrityDiffers, differs...)
+		} else {
+			b.said(who, 0, audit.IntegrityDiffers, differs...)
+		}
+		s, page := told(b)
+		require.Nil(t, s.Saw)
+		require.Contains(t, page, "saw\n  nothing: ")
+		require.Contains(t, page, "\n  "+side+"  "+who+"  /usr/bin/tla: changed (want aa, found bb)\n")
+		require.Len(t, s.Advice, 1)
+		require.Equal(t, []string{"changed", "14. Integrity"}, []string{s.Advice[0].Word, s.Advice[0].Section})
+	}
+	b := newBook(t)
+	b.said(tla1, 0, audit.IntegrityDiffers, audit.File("/m.p7m"), audit.Reason("untrusted"), audit.Incident("K7M2"))
+	b.said(tla1, 0, audit.IntegrityDiffers, differs...)
+	b.said(tla1, 0, audit.SessionFailed, audit.Code("integrity"), audit.Reason("untrusted"), audit.Incident("K7M2"))
+	s, page := told(b)
+	require.True(t, s.Saw.Sure)
+	require.Contains(t, page, "Ce terminal refuse de travailler")
+	var words []string
+	for _, a := range s.Advice {
+		words = append(words, a.Word+", "+a.Section)
+	}
+	require.Equal(t, []string{"integrity, 1. The terminal: why there is no session",
+		"untrusted, 7. Signed configuration", "changed, 14. Integrity"}, words)
 }

@@ -83,6 +83,7 @@ var todos = map[tla.Code]Text{
 	tla.CodeExpired:       doCall,
 	tla.CodeShutdown:      doWait,
 	tla.CodeSeal:          doCall,
+	tla.CodeIntegrity:     doCall,
 	tla.CodeClock:         doSetClock,
 	tla.CodeManyRefused:   doCall,
 	tla.CodeRehearsal:     doCall,

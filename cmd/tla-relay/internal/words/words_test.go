@@ -75,6 +75,7 @@ func everyWhy() (all []tla.Why) {
 	for _, code := range link.Codes {
 		all = append(all, tla.Why{Code: tla.CodeNotice, Reason: string(code)})
 	}
+	all = append(all, tla.Why{Code: tla.CodeIntegrity, Reason: "changed"})
 	for reason := range reasons[tla.CodeSeal] {
 		all = append(all, tla.Why{Code: tla.CodeSeal, Reason: reason})
 	}
