@@ -181,7 +181,7 @@ func (r *reader) prepare(b pages.Block) {
 		r.readsTheVitale()
 		r.hasRead = true
 	}
-	if b.Page == "docs/fr/guide-exploitation.md" && strings.Contains(b.Text, "tla-pki invite --role tla") {
+	if b.Page == "docs/fr/guide-operateur.md" && strings.Contains(b.Text, "tla-pki invite --role tla") {
 		r.lose("valise")
 	}
 }

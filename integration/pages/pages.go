@@ -23,7 +23,7 @@ import (
 // The pages with commands, from the module's root, in the order in which they are run.
 var (
 	// CA needs tla-pki and openssl alone.
-	CA = []string{"docs/ca.md", "docs/fr/guide-exploitation.md"}
+	CA = []string{"docs/ca.md", "docs/fr/guide-operateur.md"}
 	// Trial is run on the machines of the trial, Setup on those of a real installation, each from its beginning.
 	Trial = []string{"README.md", "docs/trial.md"}
 	Setup = []string{
@@ -31,7 +31,7 @@ var (
 		"docs/policy.md", "docs/keys.md",
 		"deploy/relay/examples/flows.conf", "deploy/relay/examples/key-press.conf", "deploy/relay/examples/tpm.conf",
 		"deploy/relay/examples/token.conf",
-		"docs/fr/guide-exploitation.md", // ends with a terminal without keys, and a code for it
+		"docs/fr/guide-operateur.md", // ends with a terminal without keys, and a code for it
 		"deploy/relay/examples/wrapping.conf",
 	}
 	// Operate is typed by an operator, with a session running.
