@@ -104,7 +104,7 @@ func (m *Manager) Reload(f func()) error {
 	return m.enter(serving, "READY=1")
 }
 
-// Stop says that the program stops. Nothing but that it works is said afterwards.
+// Stop says, once, that the program stops. Nothing but that it works is said afterwards.
 func (m *Manager) Stop() error {
 	if m == nil {
 		return nil
@@ -118,11 +118,11 @@ func (m *Manager) at() stage {
 	return m.stage
 }
 
-// enter says that the program is at a stage; once it stops, it does not go back.
+// enter says that the program is at a stage; once it stops, nothing more is said of that.
 func (m *Manager) enter(s stage, state string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s < m.stage {
+	if s < m.stage || m.stage == stopping {
 		return nil
 	}
 	m.stage = s

@@ -90,6 +90,7 @@ func TestLifeOfAProgram(t *testing.T) {
 		require.Equal(t, "READY=1", s.next())
 		require.NoError(t, m.Stop())
 		require.Equal(t, "STOPPING=1", s.next())
+		require.NoError(t, m.Stop())
 		require.NoError(t, m.Reload(func() {}))
 		require.NoError(t, m.enter(serving, "READY=1"))
 		s.silent(20 * time.Millisecond)

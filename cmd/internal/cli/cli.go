@@ -88,7 +88,9 @@ func Main(name string, grammar any, run func(*App) error, options ...kong.Option
 	app := &App{Context: ctx, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	app.manager, app.noManager = notify.Open(os.Getenv) // before any sandbox
 	context.AfterFunc(ctx, func() { app.leave(name) })
-	os.Exit(Run(app, name, os.Args[1:], grammar, run, options...))
+	code := Run(app, name, os.Args[1:], grammar, run, options...)
+	app.stopped()
+	os.Exit(code)
 }
 
 // Run is Main without the process: app has the context and the streams, and the exit code is returned. It fills in

@@ -52,6 +52,13 @@ func (a *App) Serving(alive func()) {
 	go a.manager.Watch(context.WithoutCancel(a.Context), alive, a.tell) // also while it drains
 }
 
+// stopped tells the service manager that a program which served ends, if it has not been told yet.
+func (a *App) stopped() {
+	if a.serving.Load() {
+		a.tell(a.manager.Stop())
+	}
+}
+
 // tell logs what the service manager could not be told.
 func (a *App) tell(err error) {
 	if err != nil {
