@@ -233,4 +233,10 @@ func TestPrometheusIsUnpacked(t *testing.T) {
 	_, code = b.run("prometheus.sh", to)
 	require.Zero(t, code)
 	require.NoFileExists(t, b.log(), "it is there")
+
+	b.put("apt-get", ": >prometheus_1_amd64.deb")
+	b.put("dpkg-deb", `mkdir -p "$3/usr/bin"; : >"$3/usr/bin/prometheus"`)
+	printed, code = b.run("prometheus.sh", filepath.Join(to, "other"))
+	require.Zero(t, code)
+	require.Contains(t, printed, "there is no promtool in Debian's packages; tests that need it are skipped")
 }

@@ -10,10 +10,22 @@ fi
 mkdir -p "$dir"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-if ! (cd "$scratch" && apt-get -q -o APT::Sandbox::User=root download prometheus) >"$scratch/said" 2>&1; then
+
+download() (cd "$scratch" && apt-get -q -o APT::Sandbox::User=root download "$1")
+
+if ! download prometheus >"$scratch/said" 2>&1; then
 	echo "tlagate: cannot fetch Debian's package prometheus (apt-get update?); tests that need it are skipped:" >&2
 	cat "$scratch/said" >&2
 	exit 0
 fi
-dpkg-deb -x "$scratch"/prometheus_*.deb "$scratch/package"
-mv "$scratch/package/usr/bin/promtool" "$scratch/package/usr/bin/prometheus" "$dir/"
+download promtool >/dev/null 2>&1 || true # a package of its own from Debian 13 on
+for package in "$scratch"/*.deb; do
+	dpkg-deb -x "$package" "$scratch/package"
+done
+for program in prometheus promtool; do
+	if [ -e "$scratch/package/usr/bin/$program" ]; then
+		mv "$scratch/package/usr/bin/$program" "$dir/"
+	else
+		echo "tlagate: there is no $program in Debian's packages; tests that need it are skipped" >&2
+	fi
+done
