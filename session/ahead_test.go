@@ -333,13 +333,18 @@ func TestC2NoPredictionWithoutRoom(t *testing.T) {
 }
 
 // waitsFor waits until a command with that number is at the card, or waits for it.
-func (t *Terminal) waitsFor(tb testing.TB, seq uint32) {
+func (t *Terminal) waitsFor(tb testing.TB, seq uint32) { tb.Helper(); t.isAt(tb, seq, true) }
+
+// hasDone waits until the card has executed the command of that number.
+func (t *Terminal) hasDone(tb testing.TB, seq uint32) { tb.Helper(); t.isAt(tb, seq, false) }
+
+func (t *Terminal) isAt(tb testing.TB, seq uint32, running bool) {
 	tb.Helper()
 	ts := t.slots[SlotCPS]
 	require.Eventually(tb, func() bool {
 		ts.mu.Lock()
 		defer ts.mu.Unlock()
-		return ts.book.running && ts.book.lastSeq == seq
+		return ts.book.running == running && ts.book.lastSeq == seq
 	}, patience, time.Millisecond)
 }
 
@@ -623,7 +628,7 @@ func TestAheadByAHostileTLA(t *testing.T) {
 		send(t, p, epoch, 1, read(1), answer)
 		require.Equal(t, answer, <-got)
 		close(card.gate)
-		require.Eventually(t, func() bool { return len(card.log()) == 1 }, patience, time.Millisecond)
+		p.t.hasDone(t, 1)
 		require.Equal(t, card.answer(2), p.w.must(t, epoch, read(2)), "the late response answers nothing")
 	})
 }
