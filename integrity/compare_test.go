@@ -213,6 +213,22 @@ func TestDL3ARelativePathIsListedNowhere(t *testing.T) {
 	}
 }
 
+// TestDL3AnExceptionHolds: however its path is written, and before what it names is there; one that would except nothing
+// is refused.
+func TestDL3AnExceptionHolds(t *testing.T) {
+	b := newBed(t)
+	dir := filepath.Dir(config)
+	g := integrity.Gathering{Root: b.root, Paths: []string{dir + "/"}, Except: []string{config + "/", dir + "/new.crt"}}
+	list, err := g.Gather()
+	require.NoError(t, err)
+	for _, path := range []string{config, dir + "/new.crt"} {
+		require.Contains(t, list, integrity.Entry{Path: path, Kind: integrity.Any})
+	}
+	g.Except = []string{dir + "s/new.crt"}
+	_, err = g.Gather()
+	require.ErrorContains(t, err, "cannot except "+dir+"s/new.crt: it is in nothing that is listed")
+}
+
 func TestDL3UnitPaths(t *testing.T) {
 	paths := strings.Join(integrity.UnitPaths("tla-pdt@b1.service"), "\n")
 	for _, want := range []string{"/etc/systemd/system/tla-pdt@b1.service\n",

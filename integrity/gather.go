@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // Gathering says what a manifest is to list.
@@ -19,23 +20,57 @@ type Gathering struct {
 
 // Gather returns the lines of a manifest of files as they are now.
 func (g Gathering) Gather() ([]Entry, error) {
-	for _, path := range slices.Concat(g.Paths, g.Except) {
+	var err error
+	if g.Paths, err = clean(g.Paths); err != nil {
+		return nil, err
+	}
+	if g.Except, err = clean(g.Except); err != nil {
+		return nil, err
+	}
+	all := map[string]Entry{}
+	if err := g.list(all); err != nil {
+		return nil, err
+	}
+	return sorted(all), nil
+}
+
+func clean(paths []string) (cleaned []string, err error) {
+	for _, path := range paths {
 		if !filepath.IsAbs(path) {
 			return nil, fmt.Errorf("cannot list %s: it is relative; give its absolute path, as it is on the machine",
 				shown(path))
 		}
+		cleaned = append(cleaned, filepath.Clean(path))
 	}
-	all := map[string]Entry{}
+	return cleaned, nil
+}
+
+func (g Gathering) list(all map[string]Entry) error {
 	if len(g.Paths) == 0 {
-		err := g.tree(all)
-		return sorted(all), err
+		return g.tree(all)
 	}
 	for _, path := range g.Paths {
-		if err := g.add(all, filepath.Clean(path)); err != nil {
-			return nil, err
+		if err := g.add(all, path); err != nil {
+			return err
 		}
 	}
-	return sorted(all), nil
+	return g.except(all)
+}
+
+// except lists each exception, also one that is not there yet; one that is in nothing listed would except nothing.
+func (g Gathering) except(all map[string]Entry) error {
+	for _, path := range g.Except {
+		if !slices.ContainsFunc(g.Paths, func(listed string) bool { return within(path, listed) }) {
+			return fmt.Errorf("cannot except %s: it is in nothing that is listed", shown(path))
+		}
+		all[path] = Entry{Path: path, Kind: Any}
+	}
+	return nil
+}
+
+// within reports whether a path is another, or below it.
+func within(path, top string) bool {
+	return path == top || strings.HasPrefix(path, strings.TrimSuffix(top, "/")+"/")
 }
 
 func sorted(all map[string]Entry) (list []Entry) {
@@ -71,7 +106,6 @@ func (g Gathering) excepted(path string) bool { return slices.Contains(g.Except,
 // add adds a path, and all below it.
 func (g Gathering) add(all map[string]Entry, path string) error {
 	if g.excepted(path) {
-		all[path] = Entry{Path: path, Kind: Any}
 		return nil
 	}
 	if err := g.one(all, path); err != nil || all[path].Kind != Dir {

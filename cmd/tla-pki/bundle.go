@@ -17,6 +17,7 @@ import (
 	"tlagate/bundle"
 	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/files"
 	"tlagate/internal/stamp"
 	"tlagate/keys"
 	"tlagate/pemfile"
@@ -235,11 +236,7 @@ func (c *bundleSignCmd) lastVersion(content *bundle.Content) (last uint64, err e
 }
 
 func readBundle(file string) (*bundle.Bundle, error) {
-	der, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the bundle: %w", err)
-	}
-	b, err := bundle.Read(der)
+	b, err := bundle.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the bundle %s: %w", file, err)
 	}
@@ -277,23 +274,13 @@ type bundleVerifyCmd struct {
 }
 
 func (c *bundleVerifyCmd) Run(app *cli.App) error {
-	trust, err := c.open()
-	if err != nil {
-		return cli.Usage("%w", err)
-	}
-	der, err := os.ReadFile(c.File)
-	if err != nil {
-		return cli.Usage("cannot read the bundle: %w", err)
-	}
-	b, err := bundle.Read(der)
-	if err == nil {
-		err = c.judge(app, trust, b)
-	}
-	if err != nil {
-		return refused(app, err)
-	}
-	fmt.Fprintln(app.Stdout, "accepted")
-	return nil
+	return c.verify(app, c.File, func(store *trust.Trust, der []byte) error {
+		b, err := bundle.Read(der)
+		if err != nil {
+			return err
+		}
+		return c.judge(app, store, b)
+	})
 }
 
 func (c *bundleVerifyCmd) judge(app *cli.App, trust *trust.Trust, b *bundle.Bundle) error {
@@ -330,6 +317,23 @@ type signerOptions struct {
 	OCSP         []string  `name:"ocsp" placeholder:"FILE" sep:"none" help:"OCSP answers, DER; repeat for more."`
 	NoRevocation bool      `help:"Do not ask whether the signer is revoked."`
 	At           time.Time `placeholder:"TIME" help:"Judge as at that time."`
+}
+
+// verify says whether a signed file passes judge.
+func (o *signerOptions) verify(app *cli.App, file string, judge func(*trust.Trust, []byte) error) error {
+	store, err := o.open()
+	if err != nil {
+		return cli.Usage("%w", err)
+	}
+	der, err := files.Read(file, bundle.MaxSigned)
+	if err != nil {
+		return cli.Usage("cannot read %s: %w", file, err)
+	}
+	if err := judge(store, der); err != nil {
+		return refused(app, err)
+	}
+	fmt.Fprintln(app.Stdout, "accepted")
+	return nil
 }
 
 func (o *signerOptions) open() (*trust.Trust, error) {

@@ -4,7 +4,6 @@ import (
 	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"fmt"
-	"os"
 	"time"
 
 	"tlagate/bundle"
@@ -14,6 +13,7 @@ import (
 	"tlagate/integrity"
 	"tlagate/internal/files"
 	"tlagate/keys"
+	"tlagate/pki/trust"
 )
 
 type manifestCmd struct {
@@ -157,22 +157,13 @@ type manifestVerifyCmd struct {
 
 // Run says why the signer is accepted or refused.
 func (c *manifestVerifyCmd) Run(app *cli.App) error {
-	store, err := c.open()
-	if err != nil {
-		return cli.Usage("%w", err)
-	}
-	if _, err := os.Stat(c.File); err != nil {
-		return cli.Usage("cannot read the manifest: %w", err)
-	}
-	m, err := readManifest(c.File)
-	if err == nil {
-		err = c.signer(app, store, m.Chain, m.ValidUntil)
-	}
-	if err != nil {
-		return refused(app, err)
-	}
-	fmt.Fprintln(app.Stdout, "accepted")
-	return nil
+	return c.verify(app, c.File, func(store *trust.Trust, der []byte) error {
+		m, err := integrity.Read(der)
+		if err != nil {
+			return err
+		}
+		return c.signer(app, store, m.Chain, m.ValidUntil)
+	})
 }
 
 // served is the configuration of serve.

@@ -48,11 +48,11 @@ func (a *App) Serving(alive func()) {
 	if a.manager == nil {
 		return
 	}
-	context.AfterFunc(a.Context, func() { a.tell(a.manager.Stop()) })
+	context.AfterFunc(a.Context, a.stopped)
 	go a.manager.Watch(context.WithoutCancel(a.Context), alive, a.tell) // also while it drains
 }
 
-// stopped tells the service manager that a program which served ends, if it has not been told yet.
+// stopped tells the service manager, once, that a program which serves ends: told to, or by itself.
 func (a *App) stopped() {
 	if a.serving.Load() {
 		a.tell(a.manager.Stop())
