@@ -206,6 +206,16 @@ func TestC4StopHasAPlaceOfItsOwn(t *testing.T) {
 		time.Millisecond)
 }
 
+// TestSP4OneWhoWasToldIsNotGone: a client that closes its half once it was told that the PIN is wanted is not taken for
+// one that has gone, however late that is looked at.
+func TestSP4OneWhoWasToldIsNotGone(t *testing.T) {
+	ours, theirs := unixPair(t)
+	require.NoError(t, theirs.CloseWrite())
+	told, tell := context.WithCancel(t.Context())
+	tell()
+	whenGone(told, ours, func() { t.Error("it is gone") })
+}
+
 // TestSP4AClientMayEndItsHalfAfterThePIN: a client that has closed its sending half still gets the card's answer.
 func TestSP4AClientMayEndItsHalfAfterThePIN(t *testing.T) {
 	ended := make(chan struct{})

@@ -26,7 +26,9 @@ func whenGone(ctx context.Context, c *net.UnixConn, gone func()) {
 			return
 		}
 	}
-	gone()
+	if ctx.Err() == nil { // else the client was told before, and may close its end
+		gone()
+	}
 }
 
 // hungUp reports whether the other end of a connection is closed.

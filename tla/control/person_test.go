@@ -68,20 +68,31 @@ func TestC4ThePersonOfAnEndedProcessDoesNotCount(t *testing.T) {
 
 // TestC4TheProcessOfAClientIsHeld: a client of whose process there is no handle is refused.
 func TestC4TheProcessOfAClientIsHeld(t *testing.T) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	require.NoError(t, err)
-	f := os.NewFile(uintptr(pair[0]), "")
-	defer unix.Close(pair[1])
-	c, err := net.FileConn(f)
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
-	defer c.Close()
-	p := processOf(c.(*net.UnixConn), os.Getpid())
+	c, _ := unixPair(t)
+	p := processOf(c, os.Getpid())
 	defer p.close()
 	require.NoError(t, p.failed)
 	require.NoError(t, p.running())
 	s := &Server{cfg: Config{Local: func(context.Context, int) error { return nil }}}
 	require.Nil(t, s.person(t.Context(), p, "start"))
-	require.Equal(t, FaultNotLocal, s.person(t.Context(), processOf(c.(*net.UnixConn), 0), "start").Code,
+	require.Equal(t, FaultNotLocal, s.person(t.Context(), processOf(c, 0), "start").Code,
 		"a process of another namespace")
+}
+
+// unixPair returns the ends of a connection.
+func unixPair(t *testing.T) (one, other *net.UnixConn) {
+	t.Helper()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	return unixEnd(t, pair[0]), unixEnd(t, pair[1])
+}
+
+func unixEnd(t *testing.T, fd int) *net.UnixConn {
+	t.Helper()
+	f := os.NewFile(uintptr(fd), "")
+	defer f.Close()
+	c, err := net.FileConn(f)
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c.(*net.UnixConn)
 }
