@@ -105,6 +105,7 @@ inside() {
 	shift 2
 	mount --make-rprivate /
 	mount --rbind /dev "$root/dev"
+	mount --rbind /sys "$root/sys"
 	mount -t proc proc "$root/proc"
 	mount -t tmpfs tmpfs "$root/run"
 	mount -t tmpfs -o exec tmpfs "$root/tmp"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # ifd.sh OUTPUT [FLAG...]: builds the reader driver, libtlagate-ifd.so (docs/driver.md), with more flags if there are.
 set -eu
+umask 022 # pcscd, which is root, loads no file that others than its owner can change
 
 out=${1:?give the file to build, for example bin/libtlagate-ifd.so}
 shift

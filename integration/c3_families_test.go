@@ -114,9 +114,7 @@ func blackHoles(t *testing.T) {
 
 func ip(t *testing.T, args ...string) {
 	t.Helper()
-	cmd := exec.Command("ip", args...)
-	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
-	out, err := cmd.CombinedOutput()
+	out, err := exec.Command("ip", args...).CombinedOutput()
 	require.NoError(t, err, "ip %s: %s", strings.Join(args, " "), out)
 }
 

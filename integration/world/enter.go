@@ -51,6 +51,7 @@ func outside() (int, error) {
 	if err != nil {
 		return 1, err
 	}
+	cmd.Env = append(cmd.Env, "PATH="+sbin())
 	cmd.SysProcAttr = namespaces()
 	leaveSignalsToChild()
 	runtime.LockOSThread() // Pdeathsig follows the thread, not the process
@@ -86,6 +87,9 @@ func namespaces() *syscall.SysProcAttr {
 	}
 	return attr
 }
+
+// sbin returns a PATH with the directories of daemons and of nft, which an ordinary user's PATH lacks.
+func sbin() string { return os.Getenv("PATH") + ":/usr/sbin:/sbin" }
 
 // leaveSignalsToChild leaves Ctrl-C, which the terminal sends to all processes, to the program inside. (A child would
 // inherit that it is ignored.) SIGTERM ends this process, and thereby the world.

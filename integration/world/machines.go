@@ -124,12 +124,9 @@ func (m *Machines) Hosts(text string) error {
 }
 
 func shell(script string, args ...string) error {
-	_, err := Run(machineTime, []string{"PATH=" + sbin()}, "sh", append([]string{"-ec", script, "sh"}, args...)...)
+	_, err := Run(machineTime, nil, "sh", append([]string{"-ec", script, "sh"}, args...)...)
 	return err
 }
-
-// sbin returns a PATH with the directories of daemons, which an ordinary user's PATH lacks.
-func sbin() string { return os.Getenv("PATH") + ":/usr/sbin:/sbin" }
 
 // Path returns where the world finds a file of the machine.
 func (m *Machine) Path(name string) string { return filepath.Join(m.dir, "root", name) }

@@ -212,7 +212,7 @@ func (p *PCSCD) command() *exec.Cmd {
 	cmd := exec.Command("pcscd", append(args, p.Args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	Over{"/run/pcscd": filepath.Join(p.dir, "run"), driverDir: filepath.Join(p.dir, "none")}.cover(cmd)
-	cmd.Env = append(append(os.Environ(), "PATH="+sbin()), p.vars...)
+	cmd.Env = append(os.Environ(), p.vars...)
 	return cmd
 }
 
@@ -220,9 +220,7 @@ func (p *PCSCD) command() *exec.Cmd {
 // versions ask polkit, which no world has.
 var private = sync.OnceValue(func() []string {
 	const noPolkit = "--disable-polkit"
-	cmd := exec.Command("sh", "-c", "pcscd --help")
-	cmd.Env = append(os.Environ(), "PATH="+sbin())
-	if help, _ := cmd.CombinedOutput(); bytes.Contains(help, []byte(noPolkit)) {
+	if help, _ := exec.Command("pcscd", "--help").CombinedOutput(); bytes.Contains(help, []byte(noPolkit)) {
 		return []string{noPolkit}
 	}
 	return nil // it knows no polkit, or cannot be run, which Start reports
