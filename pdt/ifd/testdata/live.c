@@ -18,6 +18,7 @@ enum { LUN = 0, LONG_RESPONSE = 65548 };
 
 static pthread_mutex_t calls = PTHREAD_MUTEX_INITIALIZER; /* pcscd's of a reader: one call at a time, but to watch */
 static atomic_int ending;
+static atomic_int powered; /* the card was, by pcscd: no program uses it before that */
 static RESPONSECODE (*watch)(DWORD, int);
 static RESPONSECODE (*stop)(DWORD);
 
@@ -100,7 +101,7 @@ static void *pcscd(void *arg)
 
 		if (is && !was)
 			power(IFD_POWER_UP);
-		was = is;
+		powered = was = is;
 		(void)watch(LUN, 1000);
 	}
 	return arg;
@@ -109,7 +110,7 @@ static void *pcscd(void *arg)
 static void *program(void *arg)
 {
 	while (!ending) {
-		if (!present()) {
+		if (!powered || !present()) {
 			(void)usleep(1000);
 			continue;
 		}
