@@ -17,5 +17,6 @@ done
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 deploy/ifd.sh "$scratch/libtlagate-ifd.so"
+PROGRAMS=tla-relay deploy/cross.sh "$scratch/dist" "$(dpkg --print-architecture)"
 git grep -lzE '^#!/(usr/)?bin/(env )?(ba)?sh' | xargs -0r shellcheck
 echo "check: gofmt, columns, go vet, staticcheck, cc and shellcheck have nothing to say; tla-pdt builds for Linux and Windows"

@@ -13,7 +13,7 @@ shift || true
 architectures=("${@:-amd64 arm64 armhf}")
 read -ra architectures <<<"${architectures[*]}"
 read -ra programs <<<"${PROGRAMS:-tla-relay tla-pdt tla-gateway tla-pki tla-ocsp}"
-max_relay=15000000 # octets: a terminal has a small disk
+max_relay=18000000 # octets: a terminal has a small disk
 
 fail() {
 	echo "cross: $*" >&2

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Boots a bare Debian 12 in a container without a network (systemd-nspawn), sets it up by the blocks of docs/setup.md, CA,
-# gateway and Poste de Travail in one machine, and tries the units there: deploy/units/trial.sh. It needs root (or sudo),
-# the programs in bin/, and the network for Debian.
+# Boots a bare Debian 12 in a container without a network (systemd-nspawn), sets it up by the blocks of docs/setup.md,
+# CA, gateway, two practices' Postes de Travail and a terminal in one machine, and tries the units there:
+# deploy/units/trial.sh. It needs root (or sudo), the programs in bin/, and the network for Debian.
 #
 # UNITS_DIR (default /var/tmp/tlagate-units) is where the bare system stays between runs.
 set -euo pipefail
 
 dir=${UNITS_DIR:-/var/tmp/tlagate-units}
 repo=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
-packages=systemd,systemd-sysv,dbus,ca-certificates,curl,openssl,pcscd,opensc,nftables,procps
+packages=systemd,systemd-sysv,dbus,ca-certificates,curl,openssl,pcscd,opensc,nftables,procps,libpam-systemd,vsmartcard-vpcd
 
 main() {
 	[ "$(id -u)" = 0 ] || exec sudo "UNITS_DIR=$dir" "$0"
@@ -24,11 +24,11 @@ main() {
 }
 
 bootstrap() {
-	[ ! -e "$dir/base.done" ] || return 0
+	[ "$(cat "$dir/base.done" 2>/dev/null)" != "$packages" ] || return 0
 	rm -rf "$dir/base"
 	debootstrap --variant=minbase --include="$packages" bookworm "$dir/base"
 	rm -f "$dir/base/etc/machine-id" && touch "$dir/base/etc/machine-id"
-	touch "$dir/base.done"
+	echo "$packages" >"$dir/base.done"
 }
 
 clean_up() {
@@ -44,15 +44,29 @@ lay_out() {
 	local root=$dir/root
 	install -m 755 "$repo"/bin/tla-* "$root/usr/local/bin/"
 	install -m 644 "$repo/bin/libtlagate-ifd.so" "$root/root/"
+	package "$root/root"
 	cp -r "$repo/deploy/examples" "$repo/deploy/units/trial.sh" "$repo/docs/setup.md" "$root/root/"
 	cp "$repo/deploy/units/trial.service" "$root/etc/systemd/system/"
 	ln -s ../trial.service "$root/etc/systemd/system/multi-user.target.wants/"
 }
 
+# package makes the terminal's package for this machine, and a simulated card, in a directory.
+package() {
+	local arch
+	arch=$(dpkg --print-architecture)
+	cd "$repo"
+	PROGRAMS=tla-relay deploy/cross.sh "$dir/dist" "$arch"
+	deploy/deb.sh "$dir/dist" "$arch"
+	cp "$dir/dist"/tla-relay_*_"$arch".deb "$1/"
+	go build -o "$1/" ./integration/cardsim/cmd/cardsim
+	rm -r "$dir/dist"
+}
+
 # boot runs the machine until its trial is over, and prints what that said.
 boot() {
-	SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 timeout 15m systemd-nspawn --quiet --directory="$dir/root" --machine=tlagate-units \
-		--boot --register=no --keep-unit --private-network --console=pipe </dev/null >"$dir/console" 2>&1 || true
+	SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 timeout 15m systemd-nspawn --quiet --directory="$dir/root" \
+		--machine=tlagate-units --boot --register=no --keep-unit --private-network --console=pipe \
+		</dev/null >"$dir/console" 2>&1 || true
 	cat "$dir/root/root/said" || { echo "units: the machine did not boot; see $dir/console" >&2; exit 1; }
 	grep -qx 'units: all is well' "$dir/root/root/said"
 }

@@ -8,32 +8,35 @@ main() {
 	trap 'echo "units: failed in line $LINENO"; journalctl --no-pager --lines=60' ERR
 	set -E
 	echo '127.0.0.1 localhost gw1.operateur.example pki.operateur.example bureau.cabinet-a.example' >/etc/hosts
-	set_up
+	read_page '2\.' '7\.'
 	all_serve
-	sandboxed
+	sandboxed "${servers[@]}"
 	nobody_is_refused
 	reload
 	kills_what_hangs
+	first_card
 	echo 'units: all is well'
 }
 
-# set_up types the blocks of sections 2 to 6, of all machines but the terminal, in their order. A code that an invitation
-# prints goes into the next enrolment.
-set_up() {
-	local block
-	for block in $(blocks | awk '/^```sh/ { n++ } END { for (i = 1; i <= n; i++) print i }'); do
-		echo "== block $block"
-		blocks | awk -v want="$block" '/^```sh/ { n++; next } /^```/ { next } n == want' |
-			sed '/ enroll /s|$| - </root/code|' >/root/block
-		bash -eux /root/block >/root/printed 2>/root/errors || { cat /root/printed /root/errors; return 1; }
+# read_page FROM TO [SED] types the blocks of these sections, in their order, as SED changes them. A code that an
+# invitation prints goes into the next enrolment.
+read_page() {
+	local block user
+	for block in $(blocks "$1" "$2" | awk '/^```sh/ { print ++n }'); do
+		echo "== block $block of section $1"
+		user=$(blocks "$1" "$2" | awk -v want="$block" '/^```sh/ && ++n == want { print $3 }')
+		blocks "$1" "$2" | awk -v want="$block" '/^```sh/ { n++; next } /^```/ { next } n == want' |
+			sed "/ enroll /s|\$| - </root/code|; ${3:-}" >/tmp/block
+		runuser -u "${user:-root}" -- timeout 60 bash -eux /tmp/block >/root/printed 2>/root/errors ||
+			{ cat /root/printed /root/errors; return 1; }
 		grep -oE '([A-Z0-9]{5}-){5,}[A-Z0-9]{5}' /root/printed | head -1 >/root/found || true
 		[ ! -s /root/found ] || cp /root/found /root/code
 	done
 }
 
-# blocks prints the blocks of commands with their fences.
+# blocks FROM TO prints the blocks of commands of these sections with their fences.
 blocks() {
-	sed -n '/^## 2\. /,/^## 7\. /p' setup.md | awk '/^```sh (pki|gw1|bureau)/ { on = 1 } on { print } /^```$/ { on = 0 }'
+	sed -n "/^## $1/,/^## $2/p" setup.md | awk '/^```sh/ { on = 1 } on { print } /^```$/ { on = 0 }'
 }
 
 # all_serve waits until each program answers something.
@@ -50,10 +53,10 @@ serve() {
 
 ready() { [ "$(curl --silent "http://127.0.0.1:$1/readyz")" = ready ]; }
 
-# sandboxed shows what systemd makes of the units that run, and that none complains about what it may not do.
+# sandboxed UNIT… shows what systemd makes of units that run, and that none complains about what it may not do.
 sandboxed() {
-	systemd-analyze security --no-pager "${servers[@]}" | grep Overall
-	if journalctl --no-pager --output=cat "${servers[@]/#/--unit=}" |
+	systemd-analyze security --no-pager "$@" | grep Overall
+	if journalctl --no-pager --output=cat "${@/#/--unit=}" |
 		grep -E 'Operation not permitted|Permission denied|not supported by protocol'; then
 		return 1
 	fi
@@ -101,6 +104,27 @@ kills_what_hangs() {
 		echo "== $unit hung, and was started again"
 	done
 	all_serve
+}
+
+# first_card has a second practice on the machine, by the templates, and a terminal of it, whose cards are in the
+# system's pcscd: the first practice's readers leave that. Nobody sits before this machine, so anybody may start the
+# session.
+first_card() {
+	systemctl restart tla-gateway # which asks a responder that was away again within a minute, not at once
+	all_serve
+	read_page 'Several practices' 'From a trial'
+	systemctl disable --now tla-pdt
+	rm /etc/reader.conf.d/tlagate
+	systemctl restart pcscd
+	useradd --create-home dominique
+	./cardsim -kind vitale & # in the reader of the package vsmartcard-vpcd
+	read_page '7\.' '8\.' \
+		's/cabinet-a/cabinet-c/; /^systemctl start/i sed -i "s|, seat: logind||" /etc/tlagate/relay.yaml'
+	export PCSCLITE_CSOCK_NAME=/run/pcscd-cabinet-c/pcscd.comm
+	read_page '8\.' '9\.'
+	sandboxed tla-relay tla-pdt@cabinet-c pcscd@cabinet-c
+	kill %1
+	echo '== a card was read at the second practice'
 }
 
 main

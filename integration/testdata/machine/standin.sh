@@ -8,7 +8,8 @@ refuse() {
 	exit 64
 }
 
-# setting NAME UNIT prints a setting's values in the unit and its drop-ins; an empty value discards those before it.
+# setting NAME UNIT prints a setting's values in the unit and its drop-ins; an empty value discards those before it. In a
+# template's, %i is the instance.
 setting() {
 	local value values=() files=("$(unit_file "$2")")
 	for value in "/etc/systemd/system/$2.service.d/"*.conf; do
@@ -17,13 +18,15 @@ setting() {
 	while IFS= read -r value; do
 		if [ -n "$value" ]; then values+=("$value"); else values=(); fi
 	done < <(sed -n "s/^$1=//p" "${files[@]}")
-	[ ${#values[@]} -eq 0 ] || printf '%s\n' "${values[@]}"
+	[ ${#values[@]} -eq 0 ] || printf '%s\n' "${values[@]//%i/${2#*@}}"
 }
 
 unit_file() {
-	local dir
+	local dir name
 	for dir in /etc/systemd/system /lib/systemd/system; do
-		[ ! -e "$dir/$1.service" ] || { echo "$dir/$1.service"; return; }
+		for name in "$1" "${1/@*/@}"; do # an instance has its template's
+			[ ! -e "$dir/$name.service" ] || { echo "$dir/$name.service"; return; }
+		done
 	done
 	refuse "find the unit $1.service"
 }
@@ -38,7 +41,7 @@ known() {
 }
 
 start() {
-	local unit=$1 user dir mode command environment
+	local unit=$1 user dir mode command environment bind
 	known "$unit"
 	running "$unit" && return
 	user=$(setting User "$unit")
@@ -52,6 +55,8 @@ start() {
 	# Without --auto-exit: there is no socket that brings pcscd back.
 	read -ra command < <(setting ExecStart "$unit" | sed 's/ \$[A-Z_]*//g; s/ --auto-exit//')
 	mapfile -t environment < <(setting Environment "$unit")
+	bind=$(setting BindPaths "$unit")
+	[ -z "$bind" ] || command=(unshare --mount sh -c "mount --bind ${bind/:/ } && exec \"\$@\"" sh "${command[@]}")
 	launch "$unit" "${user:-root}" "$(setting SupplementaryGroups "$unit" | paste -sd,)" env "${environment[@]}" \
 		"${command[@]}"
 }
@@ -76,8 +81,9 @@ has_exe() { [ -n "$(readlink "/proc/$(cat "/run/$1.pid")/exe")" ]; }
 ready() {
 	case $1 in
 	pcscd) [ -S /run/pcscd/pcscd.comm ] ;;
+	pcscd@*) [ -S "/run/pcscd-${1#*@}/pcscd.comm" ] ;;
 	tla-relay) grep -q 'msg=.*ready' "/var/log/$1.log" ;;
-	tla-pdt) grep -q 'parked' "/var/log/$1.log" ;;
+	tla-pdt | tla-pdt@*) grep -q 'parked' "/var/log/$1.log" ;;
 	*) grep -q 'listening' "/var/log/$1.log" ;;
 	esac
 }
