@@ -56,8 +56,8 @@ func TestCPS3WithOpenSC(t *testing.T) {
 	})
 }
 
-// forgetsIASPINs reports whether OpenSC has a fault of its own: since 0.24 (its commit 6d460d500) iasecc_sdo_parse takes
-// the length of each object that it has read for an error, so that no PIN of such a card can be verified.
+// forgetsIASPINs reports whether OpenSC has a fault of its own: since 0.24 (its commit 6d460d500) iasecc_sdo_parse
+// takes the length of each object that it has read for an error, so that no PIN of such a card can be verified.
 func forgetsIASPINs(t *testing.T, p *world.PCSCD) bool {
 	t.Helper()
 	var minor int

@@ -213,12 +213,13 @@ func TestDL3ARelativePathIsListedNowhere(t *testing.T) {
 	}
 }
 
-// TestDL3AnExceptionHolds: however its path is written, and before what it names is there; one that would except nothing
-// is refused.
+// TestDL3AnExceptionHolds: however its path is written, and before what it names is there; one that would except
+// nothing is refused.
 func TestDL3AnExceptionHolds(t *testing.T) {
 	b := newBed(t)
 	dir := filepath.Dir(config)
-	g := integrity.Gathering{Root: b.root, Paths: []string{dir + "/"}, Except: []string{config + "/", dir + "/new.crt"}}
+	g := integrity.Gathering{Root: b.root, Paths: []string{dir + "/"},
+		Except: []string{config + "/", dir + "/new.crt"}}
 	list, err := g.Gather()
 	require.NoError(t, err)
 	for _, path := range []string{config, dir + "/new.crt"} {
