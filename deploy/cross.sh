@@ -45,8 +45,9 @@ build() {
 	CGO_ENABLED=1 GOOS=linux GOARCH=$goarch GOARM=7 GOAMD64=v1 GOARM64=v8.0 GOFLAGS='' GOWORK=off CC=$triplet-gcc \
 		CGO_CFLAGS='-O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2' CGO_LDFLAGS='' \
 		PKG_CONFIG_LIBDIR=/usr/lib/$triplet/pkgconfig PKG_CONFIG_PATH='' \
-		go build -trimpath -buildvcs=false -buildmode=pie -tags pkcs11,nethttpomithttp2 -ldflags "-s -w -buildid= -linkmode=external \
-			-X tlagate/cmd/internal/cli.Version=$version -extldflags '-Wl,-z,relro,-z,now,-z,noexecstack$link,--build-id=sha1'" \
+		go build -trimpath -buildvcs=false -buildmode=pie -tags pkcs11,nethttpomithttp2 \
+		-ldflags "-s -w -buildid= -linkmode=external -X tlagate/cmd/internal/cli.Version=$version \
+			-extldflags '-Wl,-z,relro,-z,now,-z,noexecstack$link,--build-id=sha1'" \
 		-o "$2/" "${programs[@]/#/./cmd/}"
 }
 
@@ -60,7 +61,8 @@ examine() {
 	grep -qE 'GNU_STACK.* RW ' <<<"$headers" || fail "$1 has an executable stack"
 	grep -qE '\((RPATH|RUNPATH|TEXTREL)\)' <<<"$headers" && fail "$1 has an RPATH, or relocations in its code"
 	[ "$(basename "$1")" != tla-relay ] || [ "$(stat -c %s "$1")" -le $max_relay ] ||
-		fail "$1 has $(stat -c %s "$1") octets; a terminal has room for $max_relay (go tool nm -size says what is large)"
+		fail "$1 has $(stat -c %s "$1") octets; a terminal has room for $max_relay (go tool nm -size says what is" \
+			"large)"
 }
 
 # reproduce builds everything a second time, in another place and without a cache, and compares.
@@ -76,7 +78,8 @@ reproduce() {
 	for arch in "${architectures[@]}"; do
 		build "$arch" "$again/$arch"
 		for program in "${programs[@]}"; do
-			cmp "$out/$arch/$program" "$again/$arch/$program" || fail "$program for $arch is another one when it is built elsewhere"
+			cmp "$out/$arch/$program" "$again/$arch/$program" ||
+				fail "$program for $arch is another one when it is built elsewhere"
 		done
 	done
 	echo "cross: built again elsewhere, every octet is the same"
@@ -91,6 +94,8 @@ for arch in "${architectures[@]}"; do
 		printf 'cross: %-6s %-12s %9d octets\n' "$arch" "$program" "$(stat -c %s "$out/$arch/$program")"
 	done
 done
-(cd "$out" && for arch in "${architectures[@]}"; do (cd "$arch" && sha256sum "${programs[@]/#/./}" | sed "s, \./, $arch/,"); done) >"$out/SHA256SUMS"
+for arch in "${architectures[@]}"; do
+	(cd "$out/$arch" && sha256sum "${programs[@]/#/./}" | sed "s, \./, $arch/,")
+done >"$out/SHA256SUMS"
 echo "cross: $version in $out; position-independent, RELRO, no lazy binding, no executable stack"
 [ "${REPRODUCE:-}" != 1 ] || reproduce

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # deb.sh [DIST [ARCH…]]: makes Debian packages, in DIST (default dist), of the programs that deploy/cross.sh has built
 # in DIST/ARCH. The same programs make the same packages: all times in them are the commit's. With REPRODUCE=1 each
-# package is made twice, and compared. With MANIFEST_CERT and MANIFEST_KEY each has a manifest of itself that this key has
-# signed (docs/integrity.md).
+# package is made twice, and compared. With MANIFEST_CERT and MANIFEST_KEY each has a manifest of itself that this key
+# has signed (docs/integrity.md).
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -16,11 +16,17 @@ SCRATCH=$(mktemp -d)
 trap 'rm -rf "$SCRATCH"' EXIT
 export VERSION SOURCE_DATE_EPOCH SCRATCH ARCH DIST
 
+fail() {
+	echo "deb: $*" >&2
+	exit 1
+}
+
 # pages makes what Debian wants compressed: the manual page, Debian's changelog with this version alone, and ours.
 pages() {
 	{
 		printf 'tla-relay (%s) unstable; urgency=medium\n\n  * See changelog.gz.\n\n' "${VERSION/-/\~}"
-		printf ' -- The tlagate authors <maintainers@tlagate.invalid>  %s\n' "$(LC_ALL=C TZ=UTC0 date -R -d "@$SOURCE_DATE_EPOCH")"
+		printf ' -- The tlagate authors <maintainers@tlagate.invalid>  %s\n' \
+			"$(LC_ALL=C TZ=UTC0 date -R -d "@$SOURCE_DATE_EPOCH")"
 	} | gzip -9n >"$SCRATCH/changelog.Debian.gz"
 	gzip -9nc CHANGELOG.md >"$SCRATCH/changelog.gz"
 	gzip -9nc deploy/relay/tla-relay.1 >"$SCRATCH/tla-relay.1.gz"
@@ -46,8 +52,8 @@ manifest() {
 	go run ./cmd/tla-pki manifest sign --in "$SCRATCH/list.json" --cert "$MANIFEST_CERT" --key "$MANIFEST_KEY" \
 		--out "$SCRATCH/tla-relay.p7m"
 	config=$SCRATCH/nfpm.yaml
-	# shellcheck disable=SC2016 # nfpm expands it
-	sed '/^contents:/a\  - {src: "${SCRATCH}/tla-relay.p7m", dst: /usr/share/tlagate/tla-relay.p7m, expand: true, file_info: {mode: 0644}}' \
+	local to=/usr/share/tlagate/tla-relay.p7m
+	sed "/^contents:/a\\  - {src: \"\${SCRATCH}/tla-relay.p7m\", dst: $to, expand: true, file_info: {mode: 0644}}" \
 		deploy/relay/nfpm.yaml >"$config"
 }
 
@@ -55,7 +61,7 @@ pages
 umask 022
 for ARCH in "$@"; do
 	DIST=$dist/$ARCH
-	[ -x "$DIST/tla-relay" ] || { echo "deb: cannot package for $ARCH: there is no $DIST/tla-relay; make cross builds it" >&2; exit 1; }
+	[ -x "$DIST/tla-relay" ] || fail "cannot package for $ARCH: there is no $DIST/tla-relay; make cross builds it"
 	config=deploy/relay/nfpm.yaml
 	[ -z "${MANIFEST_KEY:-}" ] || manifest
 	package "$dist" "$config"
@@ -63,6 +69,6 @@ for ARCH in "$@"; do
 	mkdir -p "$SCRATCH/again"
 	package "$SCRATCH/again" "$config" >/dev/null
 	for again in "$SCRATCH/again/"*_"$ARCH".deb; do
-		cmp "$again" "$dist/${again##*/}" || { echo "deb: ${again##*/} is another one when it is made again" >&2; exit 1; }
+		cmp "$again" "$dist/${again##*/}" || fail "${again##*/} is another one when it is made again"
 	done
 done

@@ -15,7 +15,11 @@ for what in "$@"; do
 	case $what in
 	build) echo gcc libc6-dev pkg-config libpcsclite-dev ;;
 	demo) echo pcscd vsmartcard-vpcd opensc opensc-pkcs11 openssl curl tmux softhsm2 ;;
-	test) echo pcscd vsmartcard-vpcd opensc opensc-pkcs11 openssl curl softhsm2 swtpm tpm2-openssl socat strace systemd iproute2 nftables tinyproxy-bin dbus-daemon tmux sslscan pcsc-tools python3-pyscard gnupg scdaemon default-jre-headless exfat-fuse exfatprogs rsyslog-gnutls ;;
+	test)
+		echo pcscd vsmartcard-vpcd opensc opensc-pkcs11 openssl curl softhsm2 swtpm tpm2-openssl socat strace systemd \
+			iproute2 nftables tinyproxy-bin dbus-daemon tmux sslscan pcsc-tools python3-pyscard gnupg scdaemon \
+			default-jre-headless exfat-fuse exfatprogs rsyslog-gnutls
+		;;
 	check) echo shellcheck ;;
 	cross) cross ;;
 	bench) echo stunnel4 ;;

@@ -8,7 +8,8 @@ set -euo pipefail
 
 dir=${UNITS_DIR:-/var/tmp/tlagate-units}
 repo=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
-packages=systemd,systemd-sysv,dbus,ca-certificates,curl,openssl,pcscd,opensc,nftables,procps,libpam-systemd,vsmartcard-vpcd
+packages=systemd,systemd-sysv,libpam-systemd,dbus,ca-certificates,curl,openssl,nftables,procps,pcscd,opensc
+packages=$packages,vsmartcard-vpcd
 
 main() {
 	[ "$(id -u)" = 0 ] || exec sudo "UNITS_DIR=$dir" "$0"

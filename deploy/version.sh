@@ -5,6 +5,7 @@ set -eu
 
 tag=$(git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null || true)
 version=${tag#v}
-[ -n "$version" ] || version=0.0.0-$(TZ=UTC0 git log -1 --date=format-local:%Y%m%d --format=%cd).$(git rev-parse --short=10 HEAD)
+[ -n "$version" ] ||
+	version=0.0.0-$(TZ=UTC0 git log -1 --date=format-local:%Y%m%d --format=%cd).$(git rev-parse --short=10 HEAD)
 git diff --quiet HEAD -- || version=$version.changed
 echo "$version"

@@ -10,7 +10,7 @@ import (
 )
 
 // fileSystems are the names of what media have, by statfs(2).
-var fileSystems = map[int64]string{
+var fileSystems = map[uint32]string{
 	unix.EXT4_SUPER_MAGIC:  "ext4",
 	unix.MSDOS_SUPER_MAGIC: "FAT",
 	unix.EXFAT_SUPER_MAGIC: "exFAT",
@@ -29,12 +29,13 @@ func (m *medium) describe() error {
 	if err := unix.Statfs(m.dir, &fs); err != nil {
 		return fmt.Errorf("it cannot be looked at: %w", err)
 	}
-	kind, known := fileSystems[int64(fs.Type)]
+	magic := uint32(fs.Type) // where it is an int32, some are below zero
+	kind, known := fileSystems[magic]
 	if !known {
-		kind = fmt.Sprintf("file system %#x", fs.Type)
+		kind = fmt.Sprintf("file system %#x", magic)
 	}
 	fmt.Fprintf(m.out, "%s: %s, %d MB free\n", cli.Screen(m.dir), kind, int64(fs.Bavail)*int64(fs.Bsize)/1_000_000)
-	if fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC {
+	if magic == unix.TMPFS_MAGIC || magic == unix.RAMFS_MAGIC {
 		m.warn("it is memory: what is there is lost when the machine is switched off")
 	} else if !mounted(m.dir) {
 		m.warn("nothing is mounted there: it is a directory of this machine")

@@ -8,8 +8,8 @@ refuse() {
 	exit 64
 }
 
-# setting NAME UNIT prints a setting's values in the unit and its drop-ins; an empty value discards those before it. In a
-# template's, %i is the instance.
+# setting NAME UNIT prints a setting's values in the unit and its drop-ins; an empty value discards those before it. In
+# a template's, %i is the instance.
 setting() {
 	local value values=() files=("$(unit_file "$2")")
 	for value in "/etc/systemd/system/$2.service.d/"*.conf; do
@@ -71,8 +71,8 @@ launch() {
 	await "$unit"
 }
 
-# running reports whether the unit's program runs: a process that has ended and was not waited for has no exe. Neither has
-# one of several threads in the moment in which it starts another program in its place, so it is looked at twice.
+# running reports whether the unit's program runs: a process that has ended and was not waited for has no exe. Neither
+# has one of several threads in the moment in which it starts another program in its place, so it is looked at twice.
 running() { [ -e "/run/$1.pid" ] && { has_exe "$1" || { sleep 0.2 && has_exe "$1"; }; }; }
 
 has_exe() { [ -n "$(readlink "/proc/$(cat "/run/$1.pid")/exe")" ]; }
@@ -116,7 +116,8 @@ do_systemctl() {
 	preset) return ;;
 	daemon-reload) touch /run/daemon-reload && return ;;
 	enable)
-		[ "${1:-}" = --now ] || { unit_file "${1%.service}" >/dev/null && return; } # at the next boot, which never comes
+		# without --now, at the next boot, which never comes
+		[ "${1:-}" = --now ] || { unit_file "${1%.service}" >/dev/null && return; }
 		shift
 		verb=start
 		;;
@@ -146,7 +147,8 @@ do_systemd_run() {
 	launch "$unit" root '' "$(command -v "$1")" "${@:2}"
 }
 
-# with_credential -p User=USER -p LoadCredentialEncrypted=NAME:FILE COMMAND… runs a command with a decrypted credential.
+# with_credential -p User=USER -p LoadCredentialEncrypted=NAME:FILE COMMAND… runs a command with a decrypted
+# credential.
 with_credential() {
 	local user=${2#User=} credential=${4#LoadCredentialEncrypted=} dir
 	[ "$1 $2 $3 $4" = "-p User=$user -p LoadCredentialEncrypted=$credential" ] || refuse "$*"
