@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/gateway/rates"
+	"tlagate/pki/listen"
 	"tlagate/session/link"
 )
 
@@ -41,8 +43,11 @@ type opens struct {
 	all  time.Duration   // of the rounds
 }
 
+// newOpens returns a gateway at which nobody opens too often.
 func newOpens(b *testing.B, opts ...option) *opens {
 	r := begin(b, opts...)
+	often := rates.Rate{Peer: listen.NewBudget(1<<30, time.Nanosecond, 4*atOnce)}
+	r.g.rates = rates.Rates{Handshakes: often, Requests: often, Opens: often, Begins: often}
 	return &opens{r: r, pdt: r.pdt(pdt1)}
 }
 
