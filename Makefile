@@ -117,7 +117,7 @@ demo: ## read cards through the gateway on this machine (DEMO=auto: no questions
 fresh: ## run demo and tests in a fresh minimal Debian 12, then in a Debian 13
 	deploy/fresh.sh
 
-units: build ## try the units in a booted Debian 12, in a container: sandbox, restarts, watchdog
+units: build ## try the units in a booted Debian 12 and 13, in a container: sandbox, restarts, watchdog, a card
 	deploy/units.sh
 
 pictures: ## draw docs/pictures/*.svg again from the .dot files beside them

@@ -1,19 +1,30 @@
 #!/usr/bin/env bash
-# Boots a bare Debian 12 in a container without a network (systemd-nspawn), sets it up by the blocks of docs/setup.md,
-# CA, gateway, two practices' Postes de Travail and a terminal in one machine, and tries the units there:
+# Boots a bare Debian 12, then a 13, in a container without a network (systemd-nspawn), sets it up by the blocks of
+# docs/setup.md, CA, gateway, two practices' Postes de Travail and a terminal in one machine, and tries the units there:
 # deploy/units/trial.sh. It needs root (or sudo), the programs in bin/, and the network for Debian.
 #
-# UNITS_DIR (default /var/tmp/tlagate-units) is where the bare system stays between runs.
+# UNITS_SUITES names the Debian suites (default "bookworm trixie"); UNITS_DIR (default /var/tmp/tlagate-units) is where
+# the bare systems stay between runs.
 set -euo pipefail
 
-dir=${UNITS_DIR:-/var/tmp/tlagate-units}
+suites=${UNITS_SUITES:-bookworm trixie}
+top=${UNITS_DIR:-/var/tmp/tlagate-units}
 repo=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 packages=systemd,systemd-sysv,libpam-systemd,dbus,ca-certificates,curl,openssl,nftables,procps,pcscd,opensc
-packages=$packages,vsmartcard-vpcd
+packages=$packages,vsmartcard-vpcd,polkitd
 
 main() {
-	[ "$(id -u)" = 0 ] || exec sudo "UNITS_DIR=$dir" "$0"
+	[ "$(id -u)" = 0 ] || exec sudo "UNITS_DIR=$top" "UNITS_SUITES=$suites" "$0"
 	"$repo/deploy/need.sh" debootstrap systemd-container
+	local suite
+	for suite in $suites; do
+		(try "$top/$suite")
+	done
+}
+
+# try tries the units in the suite.
+try() {
+	dir=$1
 	mkdir -p "$dir"
 	exec 9>"$dir/lock"
 	flock --nonblock 9 || { echo "units: cannot use $dir: another one is running there; set UNITS_DIR" >&2; exit 1; }
@@ -22,12 +33,13 @@ main() {
 	trap 'exit 130' INT TERM HUP
 	lay_out
 	boot
+	echo "== units: all is well on $suite"
 }
 
 bootstrap() {
 	[ "$(cat "$dir/base.done" 2>/dev/null)" != "$packages" ] || return 0
 	rm -rf "$dir/base"
-	debootstrap --variant=minbase --include="$packages" bookworm "$dir/base"
+	debootstrap --variant=minbase --include="$packages" "$suite" "$dir/base"
 	rm -f "$dir/base/etc/machine-id" && touch "$dir/base/etc/machine-id"
 	echo "$packages" >"$dir/base.done"
 }

@@ -11,6 +11,7 @@ main() {
 	read_page '2\.' '7\.'
 	all_serve
 	sandboxed "${servers[@]}"
+	the_driver_serves
 	nobody_is_refused
 	reload
 	kills_what_hangs
@@ -60,6 +61,12 @@ sandboxed() {
 		grep -E 'Operation not permitted|Permission denied|not supported by protocol'; then
 		return 1
 	fi
+}
+
+# the_driver_serves shows that pcscd, in the unit that Debian has for it, and the driver in it know tla-pdt.
+the_driver_serves() {
+	opensc-tool --list-readers
+	until { tla-pdt doctor || true; } | grep -E '^OK +driver connected'; do sleep 0.5; done
 }
 
 # dial connects to the gateway for so many seconds, and prints how often it did, and was refused.
@@ -117,13 +124,12 @@ first_card() {
 	rm /etc/reader.conf.d/tlagate
 	systemctl restart pcscd
 	useradd --create-home dominique
-	./cardsim -kind vitale & # in the reader of the package vsmartcard-vpcd
+	until ./cardsim -kind vitale; do sleep 0.2; done & # in the reader of the package vsmartcard-vpcd, once it is there
 	read_page '7\.' '8\.' \
 		's/cabinet-a/cabinet-c/; /^systemctl start/i sed -i "s|, seat: logind||" /etc/tlagate/relay.yaml'
 	export PCSCLITE_CSOCK_NAME=/run/pcscd-cabinet-c/pcscd.comm
 	read_page '8\.' '9\.'
 	sandboxed tla-relay tla-pdt@cabinet-c pcscd@cabinet-c
-	kill %1
 	echo '== a card was read at the second practice'
 }
 

@@ -94,9 +94,23 @@ func debugging(env []string) string {
 const polkitAction = "org.debian.pcsc-lite.access_pcsc"
 
 // Polkit returns the check that a pcscd which asks polkit lets our daemon in (Debian 13).
-func (s System) Polkit() Check { return s.linux("polkit", s.polkit) }
+func (s System) Polkit() Check {
+	user := "the user of " + s.Program
+	return s.polkit(Fail("put a rule into /etc/polkit-1/rules.d that allows "+polkitAction+" to "+user,
+		"pcscd asks polkit and no rule speaks of it: %s is refused (SCARD_W_SECURITY_VIOLATION)", user))
+}
 
-func (s System) polkit() Finding {
+// PolkitOfPrograms returns the check whom such a pcscd lets in where programs of others use our readers.
+func (s System) PolkitOfPrograms() Check {
+	return s.polkit(Warn("examples/60-tlagate-pcscd.rules, for services and who comes from afar (docs/setup.md)",
+		"pcscd asks polkit and no rule speaks of it: only root, and who sits at this machine, can use its readers"))
+}
+
+func (s System) polkit(ruleless Finding) Check {
+	return s.linux("polkit", func() Finding { return s.polkitRules(ruleless) })
+}
+
+func (s System) polkitRules(ruleless Finding) Finding {
 	policy, _ := s.read("/usr/share/polkit-1/actions/org.debian.pcsc-lite.policy")
 	if !strings.Contains(policy, polkitAction) {
 		return Good("this pcscd asks no polkit")
@@ -117,8 +131,7 @@ func (s System) polkit() Finding {
 	if unseen {
 		return Cannot(asRoot, "pcscd asks polkit, and not all of its rules can be seen")
 	}
-	return Fail("put a rule into /etc/polkit-1/rules.d that allows "+polkitAction+" to the user of "+s.Program,
-		"pcscd asks polkit and no rule speaks of it: the user of %s is refused (SCARD_W_SECURITY_VIOLATION)", s.Program)
+	return ruleless
 }
 
 // Service returns the check that PC/SC answers, and with which readers; expected returns names that must be among them.

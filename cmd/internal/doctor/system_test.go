@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"encoding/binary"
 	"io"
 	"maps"
@@ -119,16 +120,24 @@ var traps = []struct {
 			"$PCSCD_ARGS\n"},
 			"9", "/usr/sbin/pcscd --foreground --auto-exit"), OK, ""},
 
-	{"polkit without a rule", System.polkit,
+	{"polkit without a rule", found(System.Polkit),
 		files{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action " +
 			"id=\"org.debian.pcsc-lite.access_pcsc\">",
 			"usr/share/polkit-1/rules.d/50.rules": "polkit.addAdminRule()"}, Failure, "SCARD_W_SECURITY_VIOLATION"},
-	{"polkit with a rule", System.polkit,
+	{"polkit without a rule, of programs", found(System.PolkitOfPrograms),
+		files{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action " +
+			"id=\"org.debian.pcsc-lite.access_pcsc\">"}, Warning, "only root, and who sits at this machine"},
+	{"polkit with a rule", found(System.Polkit),
 		files{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action " +
 			"id=\"org.debian.pcsc-lite.access_pcsc\">",
 			"etc/polkit-1/rules.d/50-tla.rules": "action.id == \"org.debian.pcsc-lite.access_pcsc\""}, OK,
 		"50-tla.rules"},
-	{"no polkit", System.polkit, files{}, OK, ""},
+	{"no polkit", found(System.Polkit), files{}, OK, ""},
+}
+
+// found returns what a check finds.
+func found(check func(System) Check) func(System) Finding {
+	return func(s System) Finding { return check(s).Run(context.Background()) }
 }
 
 func TestTrapsOfTheSystem(t *testing.T) {
