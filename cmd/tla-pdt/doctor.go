@@ -25,7 +25,8 @@ func (c *doctorCmd) Run(app *cli.App) error {
 	here, d := doctor.Here("tla-pdt"), cfg.doctored(c.Offline)
 	checks := append(doctor.Configuration(c.Config, err, cfg.unusable(d, err)), here.Clock())
 	driver := cfg.examined(here)
-	checks = append(checks, here.PolkitOfPrograms(), here.Service(doctor.Socket(os.Getenv), driver.Expected), here.APDULog())
+	checks = append(checks, here.PolkitOfPrograms(), here.Service(doctor.Socket(os.Getenv), driver.Expected),
+		here.APDULog())
 	checks = append(append(checks, driver.Checks()...), here.Memory()...)
 	if cli.Usable(err) {
 		checks = append(append(checks, d.Checks()...), cfg.usersCheck(d), doctor.Disk(string(cfg.Audit)))
