@@ -7,11 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"sync"
 )
 
 func main() {
 	small := flag.Bool("small", false,
-		"run the short form of each command: to see that it works, not for its figures")
+		"run the short form of each command, several at once: to see that it works, not for its figures")
 	flag.Parse()
 	if err := run(os.Stdout, pages, *small); err != nil {
 		fmt.Fprintln(os.Stderr, "claims:", err)
@@ -20,10 +21,12 @@ func main() {
 }
 
 func run(out io.Writer, pages []page, small bool) error {
-	for _, p := range pages {
+	said, wait := start(pages, small)
+	defer wait()
+	for i, p := range pages {
 		fmt.Fprintf(out, "%s:\n\n", p.file)
-		for _, c := range p.claims {
-			if err := c.print(out, small); err != nil {
+		for j, c := range p.claims {
+			if err := c.print(out, said[i][j]); err != nil {
 				return fmt.Errorf("cannot make the figures of %s: %w", p.file, err)
 			}
 		}
@@ -32,9 +35,31 @@ func run(out io.Writer, pages []page, small bool) error {
 	return nil
 }
 
-// print runs the command and writes the rows as the page should have them.
-func (c claim) print(out io.Writer, small bool) error {
-	said, err := c.execute(small)
+// atOnce is how many short commands run at once.
+const atOnce = 4
+
+// start returns what each claim's command says, for each page, and what waits for those that run. A command runs when
+// it is asked for, alone; a short one before that, beside others.
+func start(pages []page, small bool) (said [][]func() (string, error), wait func()) {
+	var running sync.WaitGroup
+	places := make(chan struct{}, atOnce)
+	for _, p := range pages {
+		var page []func() (string, error)
+		for _, c := range p.claims {
+			one := sync.OnceValues(func() (string, error) { return c.execute(small) })
+			page = append(page, one)
+			if small {
+				running.Go(func() { places <- struct{}{}; _, _ = one(); <-places })
+			}
+		}
+		said = append(said, page)
+	}
+	return said, running.Wait
+}
+
+// print writes the rows as the page should have them.
+func (c claim) print(out io.Writer, execute func() (string, error)) error {
+	said, err := execute()
 	if err != nil {
 		return err
 	}
