@@ -84,22 +84,28 @@ func (g *Guard) Transmit(apdu []byte) ([]byte, error) {
 	if v := g.judge(c, false); v.Action != Allow {
 		return g.refuse(c, v)
 	}
-	response, err := g.transmit(c, apdu)
-	g.note(c, response, err)
-	return response, err
+	response, ok := g.fetched.answer(c, apdu)
+	if ok {
+		if g.hooks.Fetched != nil {
+			g.hooks.Fetched()
+		}
+		g.note(c, response, nil)
+		return response, nil
+	}
+	return g.transmit(c, apdu)
 }
 
-// transmit has the card execute a command, or answers with what a prediction fetched from it.
+// transmit has the card execute a command. A GET RESPONSE that was to fetch what a prediction has fetched, but not in
+// the same way, is judged anew: nothing waits at the card.
 func (g *Guard) transmit(c command, apdu []byte) ([]byte, error) {
-	response, ok := g.fetched.answer(c, apdu)
-	if !ok {
-		g.learn()
-		return g.card.Transmit(apdu)
+	if g.learn(); c.ins == insGetResponse {
+		if v := g.decide(c, false); v.Action != Allow {
+			return g.refuse(c, v)
+		}
 	}
-	if g.hooks.Fetched != nil {
-		g.hooks.Fetched()
-	}
-	return response, nil
+	response, err := g.card.Transmit(apdu)
+	g.note(c, response, err)
+	return response, err
 }
 
 // loseFetched is called before the card executes something else.
