@@ -34,6 +34,8 @@ var AtTheMachine = Session{Active: true, Class: "user", Seat: "seat0"}
 
 // Logind says which process belongs to which session.
 type Logind struct {
+	exports sync.Mutex // held while a session is exported: the library does not
+
 	t    *testing.T
 	conn *dbus.Conn
 	bus  *exec.Cmd
@@ -169,6 +171,8 @@ func (m manager) GetSessionByPID(pid uint32) (dbus.ObjectPath, *dbus.Error) {
 			[]any{fmt.Sprintf("PID %d does not belong to any known session", pid)})
 	}
 	path := dbus.ObjectPath(fmt.Sprintf("/org/freedesktop/login1/session/s%d", pid))
+	m.l.exports.Lock()
+	defer m.l.exports.Unlock()
 	_, err := prop.Export(m.l.conn, path, prop.Map{"org.freedesktop.login1.Session": s.properties()})
 	if err != nil {
 		return "", dbus.MakeFailedError(err)
