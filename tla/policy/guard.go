@@ -98,7 +98,7 @@ func (g *Guard) Transmit(apdu []byte) ([]byte, error) {
 // transmit has the card execute a command. A GET RESPONSE that was to fetch what a prediction has fetched, but not in
 // the same way, is judged anew: nothing waits at the card.
 func (g *Guard) transmit(c command, apdu []byte) ([]byte, error) {
-	if g.learn(); c.ins == insGetResponse {
+	if g.learn() && c.ins == insGetResponse {
 		if v := g.decide(c, false); v.Action != Allow {
 			return g.refuse(c, v)
 		}
@@ -114,11 +114,13 @@ func (g *Guard) loseFetched() {
 	g.learn()
 }
 
-// learn takes in what became of what a prediction fetched.
-func (g *Guard) learn() {
-	if went, more := g.fetched.settle(); went && !more {
+// learn takes in what became of what a prediction fetched, and reports whether nothing waits any more.
+func (g *Guard) learn() (over bool) {
+	went, more := g.fetched.settle()
+	if over = went && !more; over {
 		delete(g.pending, 0)
 	}
+	return over
 }
 
 // judge lets a GET RESPONSE pass that fetches the response of an allowed command; the table decides on all others.
