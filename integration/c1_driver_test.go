@@ -116,8 +116,9 @@ type practice struct {
 	card  *cardsim.Vitale
 }
 
-// TestC1PracticesSeeTheirOwnCardsAlone: three practices on one host, each with a pcscd whose directory only its own
-// account may enter, as deploy/examples/pcscd@.service has it: none sees another's card.
+// TestC1PracticesSeeTheirOwnCardsAlone: three practices on one host, each with a pcscd whose directory is in one that
+// only its own account may enter, as deploy/examples/pcscd@.service has it: none sees another's card. (pcscd opens its
+// own directory to everybody. The units themselves are tried by make units.)
 func TestC1PracticesSeeTheirOwnCardsAlone(t *testing.T) {
 	needsAccounts(t)
 	t.Parallel()
@@ -129,10 +130,12 @@ func TestC1PracticesSeeTheirOwnCardsAlone(t *testing.T) {
 			card: cardsim.NewVitale(cardsim.VitaleConfig{Serial: fmt.Sprintf("%010d", i+1)})}
 		s.insert(session.SlotVitale, p.card)
 		s.waitShown(session.SlotVitale)
-		run := filepath.Dir(p.pcscd.Socket())
-		openTo(t, run)
-		require.NoError(t, os.Chown(run, 0, int(p.uid)))
-		require.NoError(t, os.Chmod(run, 0o750))
+		around := filepath.Dir(filepath.Dir(p.pcscd.Socket()))
+		openTo(t, around)
+		require.NoError(t, os.Chown(around, 0, int(p.uid)))
+		require.NoError(t, os.Chmod(around, 0o750))
+		require.NoError(t, p.pcscd.Restart())
+		s.waitShown(session.SlotVitale)
 		all = append(all, p)
 	}
 	for i, who := range all {

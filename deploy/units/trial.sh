@@ -119,18 +119,61 @@ kills_what_hangs() {
 first_card() {
 	systemctl restart tla-gateway # which asks a responder that was away again within a minute, not at once
 	all_serve
-	read_page 'Several practices' 'From a trial'
+	useradd --create-home --groups pcsc-users mallory
+	read_page 'Several practices' 'A practice leaves'
+	each_its_own
 	systemctl disable --now tla-pdt
-	rm /etc/reader.conf.d/tlagate
-	systemctl restart pcscd
+	rm -r /etc/reader.conf.d/tlagate /etc/systemd/system/pcscd.socket.d
+	systemctl daemon-reload
+	systemctl stop pcscd pcscd.socket
+	systemctl start pcscd
 	useradd --create-home dominique
 	until ./cardsim -kind vitale; do sleep 0.2; done & # in the reader of the package vsmartcard-vpcd, once it is there
 	read_page '7\.' '8\.' \
 		's/cabinet-a/cabinet-c/; /^systemctl start/i sed -i "s|, seat: logind||" /etc/tlagate/relay.yaml'
-	export PCSCLITE_CSOCK_NAME=/run/pcscd-cabinet-c/pcscd.comm
-	read_page '8\.' '9\.'
+	export PCSCLITE_CSOCK_NAME=/run/pcscd-cabinet-c/pcscd/pcscd.comm
+	read_page '8\.' '9\.' "s/'tlagate Vitale/'cabinet-c Vitale/"
+	their_own_alone
 	sandboxed tla-relay tla-pdt@cabinet-c pcscd@cabinet-c
 	echo '== a card was read at the second practice'
+	unset PCSCLITE_CSOCK_NAME
+	read_page 'A practice leaves' 'From a trial'
+	[ -z "$(systemctl list-units --failed --quiet --plain)" ]
 }
+
+# each_its_own shows that the readers of each practice are those of its users alone, also after a restart. alice is one
+# of the first practice; mallory is of none, and polkit lets him in where it is asked.
+each_its_own() {
+	useradd --create-home --groups tla-pdt,pcsc-users alice
+	gpasswd --add carole pcsc-users
+	local again
+	for again in 1 2; do
+		sees alice pcscd tlagate
+		sees_nothing alice pcscd-cabinet-c/pcscd
+		sees_nothing carole pcscd
+		their_own_alone
+		sees_nothing mallory pcscd
+		systemctl kill --kill-whom=main --signal=KILL pcscd pcscd@cabinet-c
+		until [ "$(systemctl show --property=NRestarts --value pcscd@cabinet-c)" = "$again" ]; do sleep 0.2; done
+		until systemctl is-active --quiet pcscd@cabinet-c; do sleep 0.2; done
+	done
+	echo '== each practice sees its own readers alone'
+}
+
+their_own_alone() {
+	sees carole pcscd-cabinet-c/pcscd cabinet-c
+	sees_nothing mallory pcscd-cabinet-c/pcscd
+}
+
+# sees USER DIR PREFIX shows that the user finds readers of that name at the pcscd of that directory.
+sees() { listed "$1" "$2" | grep -q "$3 Vitale 00 00"; }
+
+# sees_nothing USER DIR shows that the user finds no readers there, where root does.
+sees_nothing() {
+	listed root "$2" | grep -q 'Vitale'
+	! listed "$1" "$2" | grep 'Vitale'
+}
+
+listed() { runuser -u "$1" -- env "PCSCLITE_CSOCK_NAME=/run/$2/pcscd.comm" opensc-tool --list-readers || true; }
 
 main

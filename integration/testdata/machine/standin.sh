@@ -17,7 +17,7 @@ setting() {
 	done
 	while IFS= read -r value; do
 		if [ -n "$value" ]; then values+=("$value"); else values=(); fi
-	done < <(sed -n "s/^$1=//p" "${files[@]}")
+	done < <(sed -n ":a; /\\\\\$/{N; s/\\\\\n *//; ba}; s/^$1=//p" "${files[@]}")
 	[ ${#values[@]} -eq 0 ] || printf '%s\n' "${values[@]//%i/${2#*@}}"
 }
 
@@ -53,7 +53,7 @@ start() {
 		install -d -m 755 -o "${user:-root}" -g "${user:-root}" "/run/$dir"
 	done
 	# Without --auto-exit: there is no socket that brings pcscd back.
-	read -ra command < <(setting ExecStart "$unit" | sed 's/ \$[A-Z_]*//g; s/ --auto-exit//')
+	eval "command=($(setting ExecStart "$unit" | sed 's/ \$[A-Z_]*//g; s/ --auto-exit//; s/\$\$/$/g'))"
 	mapfile -t environment < <(setting Environment "$unit")
 	bind=$(setting BindPaths "$unit")
 	[ -z "$bind" ] || command=(unshare --mount sh -c "mount --bind ${bind/:/ } && exec \"\$@\"" sh "${command[@]}")
@@ -81,7 +81,7 @@ has_exe() { [ -n "$(readlink "/proc/$(cat "/run/$1.pid")/exe")" ]; }
 ready() {
 	case $1 in
 	pcscd) [ -S /run/pcscd/pcscd.comm ] ;;
-	pcscd@*) [ -S "/run/pcscd-${1#*@}/pcscd.comm" ] ;;
+	pcscd@*) [ -S "/run/pcscd-${1#*@}/pcscd/pcscd.comm" ] ;;
 	tla-relay) grep -q 'msg=.*ready' "/var/log/$1.log" ;;
 	tla-pdt | tla-pdt@*) grep -q 'parked' "/var/log/$1.log" ;;
 	*) grep -q 'listening' "/var/log/$1.log" ;;
@@ -115,17 +115,20 @@ do_systemctl() {
 	case $verb in
 	preset) return ;;
 	daemon-reload) touch /run/daemon-reload && return ;;
-	enable)
+	enable | disable)
 		# without --now, at the next boot, which never comes
 		[ "${1:-}" = --now ] || { unit_file "${1%.service}" >/dev/null && return; }
 		shift
-		verb=start
+		if [ "$verb" = enable ]; then verb=start; else verb=stop; fi
 		;;
 	esac
 	[ $# -gt 0 ] || refuse "$verb nothing"
 	for unit; do
 		# A program that is passed no socket opens it itself.
-		case $unit in *.socket) [ -e "/etc/systemd/system/$unit" ] || refuse "find $unit"; continue ;; esac
+		case $unit in
+		pcscd.socket) unit=pcscd ;;
+		*.socket) [ -e "/etc/systemd/system/$unit" ] || refuse "find $unit"; continue ;;
+		esac
 		unit=${unit%.service}
 		case $verb in
 		start) start "$unit" ;;
