@@ -86,6 +86,9 @@ func (r *reader) furnish(name string, machines []string, built string) {
 		require.NoError(r.t, os.WriteFile(m.Path(path), standIn, 0o755))
 	}
 	require.NoError(r.t, m.Bind(built, "/run/built"))
+	if name == "bureau" { // it has no simulated cards, whose package is for tests alone
+		require.NoError(r.t, os.RemoveAll(m.Path("/etc/reader.conf.d/vpcd")))
+	}
 	for _, peer := range machines {
 		if peer != name {
 			require.NoError(r.t, m.Bind(r.all.Machine(peer).Path("/"), "/run/peers/"+peer))

@@ -57,16 +57,9 @@ func (t *table) row(cells ...string) {
 		if cell == "" {
 			cell = "-"
 		}
-		cells[i] = strings.Map(oneLine, cli.Screen(cell))
+		cells[i] = cli.Line(cell)
 	}
 	fmt.Fprintln(t.out, strings.Join(cells, "\t"))
-}
-
-func oneLine(r rune) rune {
-	if r == '\t' || r == '\n' {
-		return ' '
-	}
-	return r
 }
 
 // at prints a point in time; zero = none.

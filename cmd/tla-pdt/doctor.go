@@ -2,11 +2,11 @@ package main
 
 import (
 	"errors"
-	"os"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/doctor"
 	"tlagate/cmd/internal/intact"
+	"tlagate/internal/local"
 	"tlagate/pdt"
 )
 
@@ -23,10 +23,11 @@ func (c *doctorCmd) Run(app *cli.App) error {
 		return err
 	}
 	here, d := doctor.Here("tla-pdt"), cfg.doctored(c.Offline)
+	daemon, _ := local.Listener(string(cfg.Status)) // else nobody
+	here.Daemon = &daemon.PID
 	checks := append(doctor.Configuration(c.Config, err, cfg.unusable(d, err)), here.Clock())
 	driver := cfg.examined(here)
-	checks = append(checks, here.PolkitOfPrograms(), here.Service(doctor.Socket(os.Getenv), driver.Expected),
-		here.APDULog())
+	checks = append(checks, driver.PolkitOfPrograms(), here.Service(driver.PCSC, driver.Expected), here.APDULog())
 	checks = append(append(checks, driver.Checks()...), here.Memory()...)
 	if cli.Usable(err) {
 		checks = append(append(checks, d.Checks()...), cfg.usersCheck(d), doctor.Disk(string(cfg.Audit)))

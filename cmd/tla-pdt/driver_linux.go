@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -87,6 +88,7 @@ func (c config) examined(here doctor.System) doctor.Driver {
 		names[strconv.Itoa(e.Slot)] = e.Name
 	}
 	return doctor.Driver{System: here, Socket: string(c.Driver.Socket), Version: cli.BuildVersion(), Names: names,
+		PCSC: doctor.Socket(os.Getenv),
 		State: func() (states []doctor.DriverState, err error) {
 			st, _, err := pdt.AskStatus(string(c.Status))
 			if err != nil {

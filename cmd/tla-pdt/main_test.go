@@ -143,3 +143,15 @@ func TestStatusInWords(t *testing.T) {
 		require.Contains(t, out.String(), want)
 	}
 }
+
+// TestStatusOfAStranger: what listens at the socket may be something else than tla-pdt.
+func TestStatusOfAStranger(t *testing.T) {
+	const evil = "x\x1b[2J\nPROBLEM  none\u202e"
+	var out bytes.Buffer
+	require.NoError(t, show(&out, &pdt.Status{Identity: evil, Problems: []string{evil},
+		Gateways: []pdt.GatewayStatus{{Address: evil, State: evil}}, Slots: []pdt.SlotStatus{{Role: evil, ATR: evil}},
+	}, time.Now()))
+	require.NotContains(t, out.String(), "\x1b")
+	require.NotContains(t, out.String(), "\u202e")
+	require.NotRegexp(t, "(?m)^PROBLEM  none", out.String())
+}

@@ -36,30 +36,31 @@ func (c *statusCmd) Run(app *cli.App) error {
 	return err
 }
 
-// show prints the status in plain words.
+// show prints the status in plain words. Whoever answers at the socket may say anything.
 func show(w io.Writer, st *pdt.Status, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(t, "identity\t%s\n", st.Identity)
-	fmt.Fprintf(t, "running for\t%s\n", now.Sub(st.Since).Round(time.Second))
+	row := func(name, text string) { fmt.Fprintf(t, "%s\t%s\n", cli.Line(name), cli.Line(text)) }
+	row("identity", st.Identity)
+	row("running for", now.Sub(st.Since).Round(time.Second).String())
 	for _, c := range st.Certificates {
-		fmt.Fprintf(t, "%s certificate\tuntil %s\n", c.Use, c.NotAfter.Local().Format("2006-01-02 15:04"))
+		row(c.Use+" certificate", "until "+c.NotAfter.Local().Format("2006-01-02 15:04"))
 	}
 	for _, g := range st.Gateways {
-		fmt.Fprintf(t, "gateway %s\t%s\n", g.Address, describeGateway(g, now))
+		row("gateway "+g.Address, describeGateway(g, now))
 	}
-	fmt.Fprintf(t, "session\t%s\n", describeSession(st.Session, now))
+	row("session", describeSession(st.Session, now))
 	if s := st.Session; s != nil {
-		fmt.Fprintf(t, "its user\t%s\n", describeUser(s.User))
-		fmt.Fprintf(t, "read ahead\t%s\n", describeAhead(s))
+		row("its user", describeUser(s.User))
+		row("read ahead", describeAhead(s))
 	}
 	for _, s := range st.Slots {
-		fmt.Fprintf(t, "%s card\t%s\n", s.Role, describeSlot(s))
+		row(s.Role+" card", describeSlot(s))
 	}
 	for _, w := range st.Warnings {
-		fmt.Fprintf(t, "WARNING\t%s\n", w)
+		row("WARNING", w)
 	}
 	for _, p := range st.Problems {
-		fmt.Fprintf(t, "PROBLEM\t%s\n", p)
+		row("PROBLEM", p)
 	}
 	return t.Flush()
 }

@@ -8,10 +8,8 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/internal/stamp"
@@ -109,13 +107,13 @@ func (c *verifyCmd) judge(store *trust.Trust, chain []*x509.Certificate, want tr
 func (c *verifyCmd) warnOfAnchors(app *cli.App, store *trust.Trust) {
 	for _, a := range store.Anchors() {
 		if text := a.Unrevocable(); text != "" && !c.NoRevocation {
-			fmt.Fprintln(app.Stdout, oneLine("WARNING "+text+": want --anchor with its root, and it in --intermediate"))
+			fmt.Fprintln(app.Stdout, cli.Line("WARNING "+text+": want --anchor with its root, and it in --intermediate"))
 		}
 	}
 }
 
 func refused(app *cli.App, why error) error {
-	fmt.Fprintln(app.Stdout, oneLine("refused: "+why.Error()))
+	fmt.Fprintln(app.Stdout, cli.Line("refused: "+why.Error()))
 	return cli.ExitCode(1, nil)
 }
 
@@ -240,7 +238,7 @@ func (c *verifyCmd) addAnswers(app *cli.App, store *trust.Trust) error {
 		for _, a := range answers {
 			if err := store.AddStatus(a.Bytes); err != nil {
 				note := fmt.Sprintf("note: the OCSP answer of %s is not taken: %v", file, err)
-				fmt.Fprintln(app.Stdout, oneLine(note))
+				fmt.Fprintln(app.Stdout, cli.Line(note))
 				c.badAnswer = err
 			}
 		}
@@ -261,14 +259,14 @@ func readable(file string) error {
 }
 
 // explain prints the path and the checks, of a person nothing but the issuers. What certificates say goes through
-// oneLine: it may be a stranger's.
+// cli.Line: it may be a stranger's.
 func explain(w io.Writer, v *trust.Verdict, person bool) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i, cert := range v.Path {
 		if i == 0 && person {
 			continue
 		}
-		fmt.Fprintf(table, "path %d\t%s\t%s to %s\t%x\n", i, oneLine(cert.Subject.String()), stamp.Day(cert.NotBefore),
+		fmt.Fprintf(table, "path %d\t%s\t%s to %s\t%x\n", i, cli.Line(cert.Subject.String()), stamp.Day(cert.NotBefore),
 			stamp.Day(cert.NotAfter), cert.SerialNumber)
 	}
 	table.Flush()
@@ -280,16 +278,7 @@ func explain(w io.Writer, v *trust.Verdict, person bool) {
 		if check.Subject != "" {
 			text = check.Subject + ": " + text
 		}
-		fmt.Fprintf(table, "%s %s\t%s\n", verb, check.Name, oneLine(text))
+		fmt.Fprintf(table, "%s %s\t%s\n", verb, check.Name, cli.Line(text))
 	}
 	table.Flush()
-}
-
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
 }

@@ -120,10 +120,13 @@ first_card() {
 	systemctl restart tla-gateway # which asks a responder that was away again within a minute, not at once
 	all_serve
 	useradd --create-home --groups pcsc-users mallory
+	mv /etc/reader.conf.d/vpcd . # the simulated card's reader, of which a doctor at a Poste de Travail complains
+	systemctl stop pcscd
 	read_page 'Several practices' 'A practice leaves'
 	each_its_own
 	systemctl disable --now tla-pdt
 	rm -r /etc/reader.conf.d/tlagate /etc/systemd/system/pcscd.socket.d
+	mv vpcd /etc/reader.conf.d/
 	systemctl daemon-reload
 	systemctl stop pcscd pcscd.socket
 	systemctl start pcscd
@@ -161,8 +164,19 @@ each_its_own() {
 }
 
 their_own_alone() {
+	doctor_of_the_second
 	sees carole pcscd-cabinet-c/pcscd cabinet-c
 	sees_nothing mallory pcscd-cabinet-c/pcscd
+	[ "$(stat --format=%U "/proc/$(systemctl show --property=MainPID --value pcscd@cabinet-c)")" = pcscd-cabinet-c ]
+}
+
+doctor_of_the_second() {
+	local socket=/run/pcscd-cabinet-c/pcscd/pcscd.comm said
+	said=$(PCSCLITE_CSOCK_NAME=$socket tla-pdt doctor --config /etc/tlagate/cabinet-c/pdt.yaml || true)
+	grep -E "^OK +PC/SC users +besides root, group pdt-cabinet-c can open $socket" <<<"$said"
+	grep -E '^OK +(polkit|PC/SC service|driver entries|core dumps) ' <<<"$said"
+	said=$(env --unset=PCSCLITE_CSOCK_NAME tla-pdt doctor --config /etc/tlagate/cabinet-c/pdt.yaml || true)
+	grep -E '^FAILURE +PC/SC service +the reader "cabinet-c Vitale 00 00" is configured' <<<"$said"
 }
 
 # sees USER DIR PREFIX shows that the user finds readers of that name at the pcscd of that directory.

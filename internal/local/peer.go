@@ -3,6 +3,7 @@ package local
 import (
 	"fmt"
 	"math"
+	"net"
 )
 
 // Peer is the process at the other end of a Unix socket, when it connected or began to listen.
@@ -20,4 +21,14 @@ func (p Peer) String() string {
 		return "unknown"
 	}
 	return fmt.Sprintf("pid %d uid %d", p.PID, p.UID)
+}
+
+// Listener returns the process that listens on a Unix socket. With an error it returns nobody.
+func Listener(path string) (Peer, error) {
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return unknown, err
+	}
+	defer c.Close()
+	return PeerOf(c)
 }

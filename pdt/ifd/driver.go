@@ -135,7 +135,11 @@ func (d *Driver) Run(ctx context.Context) error {
 			time.Sleep(acceptPause)
 			continue
 		}
-		all.Go(func() { d.serve(ctx, c.(*net.UnixConn)) })
+		if c := c.(*net.UnixConn); d.admits(c) {
+			all.Go(func() { d.serve(ctx, c) })
+		} else { // at once, so that strangers cannot use up our files
+			_ = c.Close()
+		}
 	}
 }
 
@@ -160,12 +164,9 @@ func (d *Driver) listen() (*local.Socket, error) {
 	return socket, nil
 }
 
-// serve talks to whoever connected, if that may be a driver, until the connection ends.
+// serve talks to whoever connected until the connection ends.
 func (d *Driver) serve(ctx context.Context, c *net.UnixConn) {
 	defer c.Close()
-	if !d.admits(c) {
-		return
-	}
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	_ = c.SetDeadline(time.Now().Add(helloWait))
 	in := &frames{r: quick.Conn(c)}

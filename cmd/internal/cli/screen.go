@@ -38,6 +38,9 @@ func Screen(text string) string {
 	return shown.String()
 }
 
+// Line is Screen for one line: white space, line ends included, becomes one space.
+func Line(text string) string { return Screen(strings.Join(strings.Fields(text), " ")) }
+
 func harmless(r rune, size int) bool {
 	return r == '\n' || r == '\t' || unicode.IsGraphic(r) && (r != utf8.RuneError || size > 1)
 }

@@ -21,6 +21,10 @@ func TestScreenWritesOutWhatATerminalActsOn(t *testing.T) {
 	}
 }
 
+func TestLineIsOneLine(t *testing.T) {
+	require.Equal(t, `a b \x1b[1m c`, cli.Line(" a\n\tb \x1b[1m\r\nc\u2028"))
+}
+
 func TestRunPrintsErrorsForATerminal(t *testing.T) {
 	code, _, stderr := run(t, &grammar{}, "work", "--file", "f", "a\x1b[31mb")
 	require.Equal(t, 2, code)

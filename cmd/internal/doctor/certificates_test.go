@@ -199,7 +199,7 @@ func TestReport(t *testing.T) {
 		c.found.Check = "one"
 		require.Equal(t, []Finding{c.found}, list)
 		require.NoError(t, printTable(&text, list))
-		require.Contains(t, text.String(), line(c.found.Found))
+		require.Contains(t, text.String(), cli.Line(c.found.Found))
 		require.Equal(t, c.found.Do != "", bytes.Contains(text.Bytes(), []byte("-> see to it")))
 	}
 }

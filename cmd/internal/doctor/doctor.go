@@ -103,18 +103,15 @@ func count(all []Finding, s State) (n int) {
 func printTable(w io.Writer, all []Finding) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range all {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", strings.ToUpper(string(f.State)), f.Check, line(f.Found))
+		fmt.Fprintf(t, "%s\t%s\t%s\n", strings.ToUpper(string(f.State)), f.Check, cli.Line(f.Found))
 		if f.Do != "" {
-			fmt.Fprintf(t, "\t\t-> %s\n", line(f.Do))
+			fmt.Fprintf(t, "\t\t-> %s\n", cli.Line(f.Do))
 		}
 	}
 	fmt.Fprintf(t, "RESULT\t\t%d failures, %d warnings, %d not checkable, %d ok\n", count(all, Failure),
 		count(all, Warning), count(all, Unknown), count(all, OK))
 	return t.Flush()
 }
-
-// line returns a text on one line.
-func line(text string) string { return cli.Screen(strings.Join(strings.Fields(text), " ")) }
 
 // printJSON prints the findings as a JSON array.
 func printJSON(w io.Writer, all []Finding) error {

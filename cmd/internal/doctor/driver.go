@@ -22,6 +22,7 @@ type Driver struct {
 	Socket  string            // of tla-pdt; "" = its configuration cannot be used
 	Version string            // of tla-pdt
 	Names   map[string]string // of the readers by slot ("0"), without pcscd's numbers
+	PCSC    string            // the socket at which programs find pcscd
 	// State asks the running tla-pdt how each slot stands with the driver; nil = it cannot be asked.
 	State func() ([]DriverState, error)
 }
@@ -42,6 +43,7 @@ func (d Driver) Checks() []Check {
 		d.linux("driver owner", d.known(d.owner)),
 		d.linux("driver connected", d.known(d.connected)),
 		d.linux("driver strangers", d.known(d.strangers)),
+		d.linux("PC/SC users", d.users),
 		d.linux("vpcd", d.vpcd),
 	}
 }
@@ -52,67 +54,6 @@ func (d Driver) known(run func() Finding) func() Finding {
 		return func() Finding { return Cannot("", "see configuration") }
 	}
 	return run
-}
-
-// entry is one reader of pcscd's configuration.
-type entry struct {
-	name, lib, device string
-	file              string
-}
-
-// configured returns the readers of the pcscd's that run, or of the usual configuration if none does.
-func (s System) configured() (all []entry) {
-	for _, dir := range s.directories() {
-		for _, file := range s.glob(dir + "/*") {
-			all = append(all, readEntries(file)...)
-		}
-	}
-	return all
-}
-
-// directories returns where the pcscd's that run have their configuration, or where it usually is.
-func (s System) directories() (dirs []string) {
-	for _, p := range s.processes("pcscd") {
-		for i, arg := range p.args {
-			if value, ok := strings.CutPrefix(arg, "--config="); ok {
-				dirs = append(dirs, value)
-			} else if (arg == "--config" || arg == "-c") && i+1 < len(p.args) {
-				dirs = append(dirs, p.args[i+1])
-			}
-		}
-	}
-	if len(dirs) == 0 {
-		return []string{"/etc/reader.conf.d"}
-	}
-	slices.Sort(dirs)
-	return slices.Compact(dirs)
-}
-
-// readEntries reads a file of reader.conf(5): a FRIENDLYNAME begins an entry.
-func readEntries(file string) (all []entry) {
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		return nil
-	}
-	for line := range strings.Lines(string(raw)) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if tab := strings.IndexByte(key, '\t'); tab >= 0 {
-			key, value = key[:tab], key[tab:]+" "+value
-		}
-		value = strings.Trim(strings.TrimSpace(value), `"`)
-		if key == "FRIENDLYNAME" {
-			all = append(all, entry{name: value, file: file})
-		}
-		if n := len(all) - 1; n >= 0 {
-			switch key {
-			case "LIBPATH":
-				all[n].lib = value
-			case "DEVICENAME":
-				all[n].device = value
-			}
-		}
-	}
-	return all
 }
 
 // library is the name of the driver's file.
@@ -136,6 +77,11 @@ func (d Driver) pcscd() []entry {
 		dirs[filepath.Dir(e.file)] = true
 	}
 	return slices.DeleteFunc(all, func(e entry) bool { return len(dirs) > 0 && !dirs[filepath.Dir(e.file)] })
+}
+
+// serves reports whether our readers are configured in a directory.
+func (d Driver) serves(dir string) bool {
+	return slices.ContainsFunc(d.pcscd(), func(e entry) bool { return filepath.Dir(e.file) == d.path(dir) })
 }
 
 // of returns the entries of ours that find tla-pdt at our socket.
@@ -238,13 +184,13 @@ func (d Driver) named(ours []entry) Finding {
 
 // changeable returns which of a file and its directory others than root can change; "" = neither.
 func (s System) changeable(file string) string {
-	root, _ := owning(s.path("/"))
+	root, _, _ := owning(s.path("/"))
 	for _, name := range []string{file, filepath.Dir(file)} {
 		info, err := os.Stat(name)
 		if err != nil {
 			continue
 		}
-		if uid, _ := owning(name); uid != "0" && uid != root || info.Mode().Perm()&0o022 != 0 {
+		if uid, _, _ := owning(name); uid != "0" && uid != root || info.Mode().Perm()&0o022 != 0 {
 			return name
 		}
 	}
@@ -253,7 +199,7 @@ func (s System) changeable(file string) string {
 
 // owner checks that the driver takes the account that tla-pdt runs as for tla-pdt.
 func (d Driver) owner() Finding {
-	uid, err := owning(d.path(d.Socket))
+	uid, _, err := owning(d.path(d.Socket))
 	if err != nil {
 		return Cannot("start tla-pdt, and run this again", "tla-pdt has no socket at %s: %v", d.Socket, err)
 	}
@@ -273,6 +219,14 @@ func nameOf(uid string) string {
 		return u.Username
 	}
 	return uid
+}
+
+// groupOf returns a group's name, or its gid if it has none.
+func groupOf(gid string) string {
+	if g, err := user.LookupGroupId(gid); err == nil {
+		return g.Name
+	}
+	return gid
 }
 
 func uidOf(name string) string {
@@ -331,20 +285,22 @@ func (d Driver) ask() ([]DriverState, error) {
 
 // vpcd looks for the driver that was used before, which listens on all interfaces: whoever connects to it is a card.
 func (d Driver) vpcd() Finding {
+	const do = "apt purge vsmartcard-vpcd, or remove its entry; restart pcscd"
+	found := Good("no reader of vpcd is left")
 	for _, e := range d.configured() {
 		if !strings.Contains(filepath.Base(e.lib), "vpcd") {
 			continue
 		}
-		const do = "apt purge vsmartcard-vpcd, or remove its entry; restart pcscd"
 		_, number, _ := strings.Cut(e.device, ":")
 		port, _ := strconv.ParseInt(number, 0, 32)
 		if addrs, _ := d.listening(int(port)); len(addrs) > 0 {
 			return Fail(do, "the reader %q of vpcd listens on port %d of %s: whoever connects is a card in it", e.name,
 				port, addrs[0])
 		}
-		return Warn(do, "%s has the reader %q of vpcd, which listens on all interfaces when pcscd runs", e.file, e.name)
+		found = Warn(do, "%s has the reader %q of vpcd, which listens on all interfaces when pcscd runs", e.file,
+			e.name)
 	}
-	return Good("no reader of vpcd is left")
+	return found
 }
 
 // listening returns the addresses, of both families, on which something listens on a port.

@@ -67,10 +67,58 @@ func TestDriverEntries(t *testing.T) {
 		"the running pcscd says where its configuration is")
 }
 
+// TestDriverOfOneOfSeveral: the pcscd of a practice is not that of another, and the usual one counts though it does not
+// run.
+func TestDriverOfOneOfSeveral(t *testing.T) {
+	polkit := "usr/share/polkit-1/actions/org.debian.pcsc-lite.policy"
+	s := machine(t, running(files{"etc/reader.conf.d/t": ours("x"), "etc/reader.conf.d/vpcd": vpcdEntry,
+		"opt/c/r": strings.ReplaceAll(ours("y"), socket, "/run/c"), "proc/net/tcp": "sl\n", polkit: polkitAction,
+		strings.TrimPrefix(ifd.Library, "/"): ""}, "9", "pcscd -f --config /opt/c --disable-polkit"))
+	for socket, polkit := range map[string]State{socket: Warning, "/run/c": OK} {
+		d := Driver{System: s, Socket: socket}
+		require.Equal(t, OK, d.entries().State, socket)
+		require.Equal(t, Warning, d.vpcd().State)
+		require.Equal(t, polkit, d.PolkitOfPrograms().Run(t.Context()).State, socket)
+	}
+}
+
+// TestPCSCUsers: who can open pcscd's socket matters where several practices are on one host.
+func TestPCSCUsers(t *testing.T) {
+	const dir, pcsc = "run/pcscd-c", "/run/pcscd-c/pcscd.comm"
+	one := running(files{pcsc[1:]: ""}, "7", "/usr/bin/tla-relay run")
+	several := running(running(files{pcsc[1:]: ""}, "7", "/usr/bin/tla-relay run"), "8", "/usr/bin/tla-relay run")
+	group := "group " + groupOf(strconv.Itoa(os.Getgid()))
+	for name, c := range map[string]struct {
+		on          files
+		modeOfDir   os.FileMode
+		modeOfComm  os.FileMode
+		want        State
+		says, never string
+	}{
+		"of one":                 {one, 0o755, 0o666, OK, everybody, group},
+		"of several":             {several, 0o755, 0o666, Warning, everybody, group},
+		"in a group's directory": {several, 0o750, 0o666, OK, group, everybody},
+		"of a group":             {several, 0o755, 0o660, OK, group, everybody},
+		"of its owner":           {several, 0o700, 0o666, OK, nameOf(strconv.Itoa(os.Getuid())), everybody},
+		"gone":                   {files{}, 0, 0, Unknown, "no socket", everybody},
+	} {
+		s := machine(t, c.on)
+		require.NoError(t, os.Chmod(s.Root, 0o755))
+		if c.modeOfDir != 0 {
+			require.NoError(t, os.Chmod(s.path(pcsc), c.modeOfComm))
+			require.NoError(t, os.Chmod(s.path("/"+dir), c.modeOfDir))
+		}
+		got := Driver{System: s, PCSC: pcsc}.users()
+		require.Equal(t, c.want, got.State, "%s: %+v", name, got)
+		require.Contains(t, got.Found, c.says, name)
+		require.NotContains(t, got.Found, c.never, name)
+	}
+}
+
 // TestDriverOfNobody: without a configuration there is nothing to say of the driver, and no half of a sentence.
 func TestDriverOfNobody(t *testing.T) {
 	for _, c := range (Driver{System: machine(t, files{})}).Checks() {
-		if f := c.Run(t.Context()); c.Name != "vpcd" {
+		if f := c.Run(t.Context()); c.Name != "vpcd" && c.Name != "PC/SC users" {
 			require.Equal(t, Cannot("", "see configuration"), f, c.Name)
 		}
 	}

@@ -100,7 +100,8 @@ func (s System) coreDumps() Finding {
 	return Good("%s dumps no core (%s)", s.Program, from)
 }
 
-// coreLimit returns the limit of the running daemon, or else of its unit, and where it comes from.
+// coreLimit returns the limit of the running daemon, or else of its unit, and where it comes from. Where several may
+// run, nothing says which unit is that of one that does not.
 func (s System) coreLimit() (limit, from string) {
 	for _, p := range s.daemons() {
 		if limit, err := p.limit("Max core file size"); err == nil {
@@ -108,7 +109,7 @@ func (s System) coreLimit() (limit, from string) {
 		}
 	}
 	lines := s.unit(s.Program + ".service")
-	if len(lines) == 0 {
+	if len(lines) == 0 || s.Daemon != nil {
 		return "", ""
 	}
 	limit, _, _ = strings.Cut(setting(lines, "LimitCORE"), ":") // soft:hard

@@ -1,10 +1,12 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -101,8 +103,13 @@ func (s System) Polkit() Check {
 }
 
 // PolkitOfPrograms returns the check whom such a pcscd lets in where programs of others use our readers.
-func (s System) PolkitOfPrograms() Check {
-	return s.polkit(Warn("examples/60-tlagate-pcscd.rules, for services and who comes from afar (docs/setup.md)",
+func (d Driver) PolkitOfPrograms() Check {
+	for _, p := range d.processes("pcscd") {
+		if d.serves(p.readers()) && slices.Contains(p.args, "--disable-polkit") {
+			return Check{"polkit", func(context.Context) Finding { return Good("our readers' pcscd asks no polkit") }}
+		}
+	}
+	return d.polkit(Warn("examples/60-tlagate-pcscd.rules, for services and who comes from afar (docs/setup.md, 6)",
 		"pcscd asks polkit and no rule speaks of it: only root, and who sits at this machine, can use its readers"))
 }
 
@@ -140,12 +147,15 @@ func (s System) Service(socket string, expected func() []string) Check {
 		names, err := readers(socket)
 		switch {
 		case errors.Is(err, errRefused):
-			return Fail("see the check polkit, or run this as the user of "+s.Program,
+			return Fail("see the check polkit, or run this as root",
 				"pcscd refuses this user (SCARD_W_SECURITY_VIOLATION)")
 		case errors.Is(err, errVersion):
 			return Cannot("apt install pcsc-tools; pcsc_scan -r lists the readers", "%v", err)
 		case denied(err):
 			return Cannot(asRoot, "this user may not use the socket %s", socket)
+		case err != nil && socket != usualSocket:
+			return Fail("start the pcscd that listens there, or put PCSCLITE_CSOCK_NAME right",
+				"no pcscd answers at %s: %v", socket, err)
 		case err != nil:
 			return Fail("apt install pcscd; systemctl start pcscd.socket", "pcscd does not answer at %s: %v", socket,
 				err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -32,12 +33,14 @@ var (
 	errVersion = errors.New("pcscd speaks a version of its protocol that is not known here")
 )
 
+const usualSocket = "/run/pcscd/pcscd.comm"
+
 // Socket returns where pcscd listens.
 func Socket(getenv func(string) string) string {
 	if s := getenv("PCSCLITE_CSOCK_NAME"); s != "" {
 		return s
 	}
-	return "/run/pcscd/pcscd.comm"
+	return usualSocket
 }
 
 // readers asks pcscd for the names of its readers. No card is touched.
@@ -86,9 +89,10 @@ func greet(c net.Conn) error {
 		binary.NativeEndian.Uint32(answer[4:]))
 }
 
-// closed returns errRefused for a closed connection: a pcscd that polkit tells to refuse closes it.
+// closed returns errRefused for a closed connection: a pcscd that polkit tells to refuse closes it, maybe before it has
+// read what it was sent.
 func closed(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
 		return errRefused
 	}
 	return err

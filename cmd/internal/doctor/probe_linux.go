@@ -13,11 +13,11 @@ func kernelClock() (bool, error) {
 	return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0, err
 }
 
-// owning returns the uid of a file's owner.
-func owning(file string) (uid string, err error) {
+// owning returns the uid and the gid of a file's owners.
+func owning(file string) (uid, gid string, err error) {
 	var stat unix.Stat_t
 	if err := unix.Stat(file, &stat); err != nil {
-		return "", err
+		return "", "", err
 	}
-	return strconv.FormatUint(uint64(stat.Uid), 10), nil
+	return strconv.FormatUint(uint64(stat.Uid), 10), strconv.FormatUint(uint64(stat.Gid), 10), nil
 }

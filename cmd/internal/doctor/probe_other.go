@@ -8,4 +8,4 @@ var errElsewhere = errors.New("not on this system")
 
 func kernelClock() (bool, error) { return false, errElsewhere }
 
-func owning(string) (uid string, err error) { return "", errElsewhere }
+func owning(string) (uid, gid string, err error) { return "", "", errElsewhere }

@@ -18,6 +18,9 @@ type System struct {
 	Root      string // where /proc, /sys, /etc, /lib and /usr are; "" = /
 	Program   string // name of our daemon: tla-relay, tla-pdt
 	Elsewhere bool   // its system is not Linux
+	// Daemon is the process of our daemon that is looked at, where several may run; below 1 = it does not run, or
+	// cannot be asked. Nil: all that run are.
+	Daemon *int
 }
 
 // Here returns the machine on which this program runs.
@@ -94,8 +97,15 @@ func ended(dir string) bool {
 	return len(rest) > 0 && (rest[0] == "Z" || rest[0] == "X")
 }
 
-// daemons returns the processes of our program that run as the service, which this command does not.
+// daemons returns the processes of the service that is looked at.
 func (s System) daemons() []process {
+	return slices.DeleteFunc(s.services(), func(p process) bool {
+		return s.Daemon != nil && p.pid != *s.Daemon
+	})
+}
+
+// services returns the processes of our program that run as a service, which this command does not.
+func (s System) services() []process {
 	return slices.DeleteFunc(s.processes(s.Program), func(p process) bool { return !slices.Contains(p.args, "run") })
 }
 

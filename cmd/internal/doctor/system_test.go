@@ -124,7 +124,7 @@ var traps = []struct {
 		files{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action " +
 			"id=\"org.debian.pcsc-lite.access_pcsc\">",
 			"usr/share/polkit-1/rules.d/50.rules": "polkit.addAdminRule()"}, Failure, "SCARD_W_SECURITY_VIOLATION"},
-	{"polkit without a rule, of programs", found(System.PolkitOfPrograms),
+	{"polkit without a rule, of programs", found(func(s System) Check { return Driver{System: s}.PolkitOfPrograms() }),
 		files{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action " +
 			"id=\"org.debian.pcsc-lite.access_pcsc\">"}, Warning, "only root, and who sits at this machine"},
 	{"polkit with a rule", found(System.Polkit),
@@ -133,6 +133,19 @@ var traps = []struct {
 			"etc/polkit-1/rules.d/50-tla.rules": "action.id == \"org.debian.pcsc-lite.access_pcsc\""}, OK,
 		"50-tla.rules"},
 	{"no polkit", found(System.Polkit), files{}, OK, ""},
+}
+
+// TestDaemonOfSeveral: on a host of several practices, it is the one daemon that is asked about.
+func TestDaemonOfSeveral(t *testing.T) {
+	limits := func(core string) []string { return []string{"limits", "Max core file size  " + core + "  0  bytes\n"} }
+	on := files{"proc/sys/kernel/core_pattern": "core\n", "lib/systemd/system/tla-relay.service": "LimitCORE=0\n"}
+	running(running(on, "7", "/usr/bin/tla-relay run", limits("0")...), "8", "/usr/bin/tla-relay run",
+		limits("unlimited")...)
+	s := machine(t, on)
+	for pid, want := range map[int]State{7: OK, 8: Failure, -1: Unknown} {
+		s.Daemon = &pid
+		require.Equal(t, want, s.coreDumps().State, pid)
+	}
 }
 
 // found returns what a check finds.

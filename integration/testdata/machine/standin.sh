@@ -41,7 +41,7 @@ known() {
 }
 
 start() {
-	local unit=$1 user dir mode command environment bind
+	local unit=$1 user dir mode command environment bind inside=()
 	known "$unit"
 	running "$unit" && return
 	user=$(setting User "$unit")
@@ -49,23 +49,27 @@ start() {
 		mode=$(setting StateDirectoryMode "$unit")
 		install -d -m "${mode:-755}" -o "${user:-root}" -g "${user:-root}" "/var/lib/$dir"
 	done
+	mode=$(setting RuntimeDirectoryMode "$unit")
 	for dir in $(setting RuntimeDirectory "$unit"); do
-		install -d -m 755 -o "${user:-root}" -g "${user:-root}" "/run/$dir"
+		install -d -m "${mode:-755}" -o "${user:-root}" -g "$(id -g "${user:-root}")" "/run/$dir"
 	done
 	# Without --auto-exit: there is no socket that brings pcscd back.
 	eval "command=($(setting ExecStart "$unit" | sed 's/ \$[A-Z_]*//g; s/ --auto-exit//; s/\$\$/$/g'))"
 	mapfile -t environment < <(setting Environment "$unit")
 	bind=$(setting BindPaths "$unit")
-	[ -z "$bind" ] || command=(unshare --mount sh -c "mount --bind ${bind/:/ } && exec \"\$@\"" sh "${command[@]}")
+	[ -z "$bind" ] || inside=(unshare --mount sh -c "mount --bind ${bind/:/ } && exec \"\$@\"" sh)
 	launch "$unit" "${user:-root}" "$(setting SupplementaryGroups "$unit" | paste -sd,)" env "${environment[@]}" \
 		"${command[@]}"
 }
+
+inside=() # the command by which a program runs in a file system of its own
 
 # launch UNIT USER GROUPS COMMAND… starts the unit's program and waits until it is ready.
 launch() {
 	local unit=$1 user=$2 groups=${3:+--groups=$3}
 	shift 3
-	setsid setpriv --reuid="$user" --regid="$user" "${groups:---clear-groups}" --no-new-privs "$@" \
+	setsid "${inside[@]}" setpriv --reuid="$user" --regid="$(id -g "$user")" "${groups:---clear-groups}" \
+		--no-new-privs "$@" \
 		>"/var/log/$unit.log" 2>&1 </dev/null &
 	echo $! >"/run/$unit.pid"
 	await "$unit"
