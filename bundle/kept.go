@@ -149,7 +149,7 @@ func (k *Kept) load() error {
 
 // readBundle reads the bundle, every octet of which must be the one that was accepted.
 func (k *Kept) readBundle() error {
-	der, err := files.Read(k.cfg.File, MaxSigned)
+	der, err := files.ReadRegular(k.cfg.File, MaxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
 		return broken(k.cfg.File, Missing, "the bundle is not there; fetch it again")
 	}

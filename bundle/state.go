@@ -34,7 +34,7 @@ func (k *Kept) nextFile() string  { return k.cfg.File + ".next" }
 // readState reads a state that our own key has signed, under the root that is pinned.
 func (k *Kept) readState() error {
 	file := k.stateFile()
-	der, err := files.Read(file, MaxSigned)
+	der, err := files.ReadRegular(file, MaxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(k.cfg.File); errors.Is(err, fs.ErrNotExist) {
 			return broken(k.cfg.File, Missing, "the bundle is not there; fetch it, or enrol")
@@ -107,7 +107,7 @@ func (k *Kept) writeState(st state) error {
 
 // completeWrite moves a bundle whose state was already written to its place. Anything else in FILE.next is a remainder.
 func (k *Kept) completeWrite() error {
-	der, err := files.Read(k.nextFile(), MaxSigned)
+	der, err := files.ReadRegular(k.nextFile(), MaxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -128,7 +128,7 @@ func (k *Kept) checkARL() error {
 	if file == "" {
 		return nil
 	}
-	text, err := files.Read(file, MaxSigned)
+	text, err := files.ReadRegular(file, MaxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // we write it ourselves, and the bundle has ARLs
 	}

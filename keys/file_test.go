@@ -180,7 +180,7 @@ func TestSP2KeyFileRefusals(t *testing.T) {
 		"world reads":            {write("world.key", string(twice), 0o604), keys.Config{}, "chmod 600"},
 		"group writes":           {write("writes.key", string(twice), 0o620), keys.Config{}, "chmod 600"},
 		"link to elsewhere":      {filepath.Join(dir, "link.key"), keys.Config{}, "leads out of its directory"},
-		"a directory":            {dir, keys.Config{}, "not an ordinary file"},
+		"a directory":            {dir, keys.Config{}, "no regular file"},
 		"two keys": {write("two.key", string(twice)+string(twice), 0o600), keys.Config{},
 			"more than one PEM block"},
 		"traditional": {write("ec.key",

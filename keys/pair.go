@@ -5,14 +5,17 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"os"
 
+	"tlagate/internal/files"
 	"tlagate/pemfile"
 )
 
+// maxChain is the largest file with a certificate chain, in octets.
+const maxChain = 1 << 20
+
 // LoadCertificate reads a certificate chain (PEM, leaf first) for an open key. It refuses a leaf of another key.
 func LoadCertificate(certFile string, key Key) (*tls.Certificate, error) {
-	raw, err := os.ReadFile(certFile)
+	raw, err := files.ReadRegular(certFile, maxChain)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the certificate: %w", err)
 	}

@@ -23,7 +23,7 @@ func readPrivate(file string, tolerated fs.FileMode) ([]byte, error) {
 	if err := checkLink(file); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(file)
+	f, err := files.OpenRegular(file)
 	if err != nil {
 		return nil, err
 	}
@@ -40,8 +40,6 @@ func readPrivate(file string, tolerated fs.FileMode) ([]byte, error) {
 
 func private(info fs.FileInfo, tolerated fs.FileMode) error {
 	switch mode := info.Mode(); {
-	case !mode.IsRegular():
-		return errors.New("it is not an ordinary file")
 	case runtime.GOOS != "windows" && mode.Perm()&0o077&^tolerated != 0:
 		return fmt.Errorf("its mode %#o lets others at it, so it may be compromised; if not, run chmod 600 on it",
 			mode.Perm())

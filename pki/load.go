@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 
 	"tlagate/internal/der"
+	"tlagate/internal/files"
 	"tlagate/pemfile"
 )
 
@@ -65,8 +65,11 @@ func ReadCAs(file string, log *slog.Logger) ([]*x509.Certificate, error) {
 	})
 }
 
+// maxCertificates is the largest file with certificates, in octets.
+const maxCertificates = 64 << 20
+
 func readCertificates(file string, unreadable func(error) error) ([]*x509.Certificate, error) {
-	data, err := os.ReadFile(file)
+	data, err := files.ReadRegular(file, maxCertificates)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read certificates: %w", err)
 	}

@@ -34,15 +34,24 @@ func readOpen(f *os.File, limit int64) ([]byte, error) {
 
 // ReadRegular is Read of what must be a regular file: it waits for no pipe that took its place.
 func ReadRegular(file string, limit int64) ([]byte, error) {
-	f, err := os.OpenFile(file, os.O_RDONLY|nonblocking, 0)
+	f, err := OpenRegular(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, cmp.Or(err, fmt.Errorf("%s: it is no regular file", file))
-	}
 	return readOpen(f, limit)
+}
+
+// OpenRegular opens a file for reading, and refuses what is no regular one.
+func OpenRegular(file string) (*os.File, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|nonblocking, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(cmp.Or(err, fmt.Errorf("%s: it is no regular file", file)), f.Close())
+	}
+	return f, nil
 }
 
 // unproven is how much room a size that somebody else states gets before that much has come.
