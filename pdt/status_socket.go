@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"time"
 
@@ -63,7 +64,10 @@ func (x *statusSocket) answer(c net.Conn) {
 // AskStatus asks the service that runs with this status socket, and returns its answer, also as it came.
 func AskStatus(path string) (*Status, []byte, error) {
 	c, err := net.DialTimeout("unix", path, statusTime)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, nil, fmt.Errorf("cannot reach tla-pdt: only root, its account and its group may use %s", path)
+	case err != nil:
 		return nil, nil, fmt.Errorf("cannot reach tla-pdt: is it running? %w", err)
 	}
 	defer c.Close()

@@ -26,7 +26,7 @@ func (c *doctorCmd) Run(app *cli.App) error {
 	daemon, _ := local.Listener(string(cfg.Status)) // else nobody
 	here.Daemon = &daemon.PID
 	checks := append(doctor.Configuration(c.Config, err, cfg.unusable(d, err)), here.Clock())
-	driver := cfg.examined(here)
+	driver := cfg.examined(here, c.Config)
 	checks = append(checks, driver.PolkitOfPrograms(), here.Service(driver.PCSC, driver.Expected), here.APDULog())
 	checks = append(append(checks, driver.Checks()...), here.Memory()...)
 	if cli.Usable(err) {

@@ -81,14 +81,14 @@ func uids(accounts []string) (list []uint32, err error) {
 	return list, nil
 }
 
-// examined returns what the doctor looks at.
-func (c config) examined(here doctor.System) doctor.Driver {
+// examined returns what the doctor looks at, by this configuration file.
+func (c config) examined(here doctor.System, file string) doctor.Driver {
 	names := map[string]string{}
 	for _, e := range c.Driver.entries("") {
 		names[strconv.Itoa(e.Slot)] = e.Name
 	}
 	return doctor.Driver{System: here, Socket: string(c.Driver.Socket), Version: cli.BuildVersion(), Names: names,
-		PCSC: doctor.Socket(os.Getenv),
+		PCSC: doctor.Socket(os.Getenv), Beside: filepath.Join(filepath.Dir(file), "readers"),
 		State: func() (states []doctor.DriverState, err error) {
 			st, _, err := pdt.AskStatus(string(c.Status))
 			if err != nil {

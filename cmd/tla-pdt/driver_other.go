@@ -43,4 +43,6 @@ func (d driver) open(log *slog.Logger) (readers [session.Slots]pdt.Reader, run f
 }
 
 // examined returns what the doctor looks at: our driver for pcscd, which is Linux's.
-func (c config) examined(here doctor.System) doctor.Driver { return doctor.Driver{System: here} }
+func (c config) examined(here doctor.System, _ string) doctor.Driver {
+	return doctor.Driver{System: here}
+}

@@ -142,6 +142,8 @@ first_card() {
 	unset PCSCLITE_CSOCK_NAME
 	read_page 'A practice leaves' 'From a trial'
 	[ -z "$(systemctl list-units --failed --quiet --plain)" ]
+	[ "$(cd /var/lib/tla-pdt-cabinet-c && ls | grep -cv '^audit\.jsonl')" = 0 ]
+	tla-pdt audit verify --file /var/lib/tla-pdt-cabinet-c/audit.jsonl
 }
 
 # each_its_own shows that the readers of each practice are those of its users alone, also after a restart. alice is one

@@ -252,7 +252,7 @@ func (d *Driver) admits(c *net.UnixConn) bool {
 	}
 	who := "uid " + strconv.FormatUint(uint64(peer.UID), 10)
 	if err != nil {
-		who = "unknown"
+		who = "unknown: " + err.Error()
 	}
 	d.mu.Lock()
 	d.foreign++
@@ -260,7 +260,7 @@ func (d *Driver) admits(c *net.UnixConn) bool {
 	d.mu.Unlock()
 	if d.rations.Take(ration.Key{Network: who}, who) {
 		d.cfg.Log.Warn("an account that may not be the reader driver tried; it got nothing",
-			"account", who, "pid", peer.PID, "error", err)
+			"account", who, "pid", peer.PID)
 	}
 	return false
 }

@@ -23,6 +23,7 @@ type Driver struct {
 	Version string            // of tla-pdt
 	Names   map[string]string // of the readers by slot ("0"), without pcscd's numbers
 	PCSC    string            // the socket at which programs find pcscd
+	Beside  string            // where a pcscd of its own has its readers, whether it runs or not; "" = nowhere
 	// State asks the running tla-pdt how each slot stands with the driver; nil = it cannot be asked.
 	State func() ([]DriverState, error)
 }
@@ -111,8 +112,10 @@ func (d Driver) Expected() (names []string) {
 }
 
 const (
-	writeEntries = "tla-pdt readers prints the entries for /etc/reader.conf.d/tlagate; then restart pcscd"
-	install      = "install " + ifd.Library + " of this version (docs/setup.md, section 6), and restart pcscd"
+	startIt      = "start tla-pdt (or tla-pdt@NAME), and run this again; as root, if this user may not ask it"
+	writeEntries = "tla-pdt readers prints the entries for /etc/reader.conf.d/tlagate, or, where each practice has a " +
+		"pcscd of its own, for /etc/tlagate/NAME/readers/tlagate; then restart that pcscd"
+	install = "install " + ifd.Library + " of this version (docs/setup.md, section 6), and restart pcscd"
 )
 
 func (d Driver) entries() Finding {
@@ -201,7 +204,7 @@ func (s System) changeable(file string) string {
 func (d Driver) owner() Finding {
 	uid, _, err := owning(d.path(d.Socket))
 	if err != nil {
-		return Cannot("start tla-pdt, and run this again", "tla-pdt has no socket at %s: %v", d.Socket, err)
+		return Cannot(startIt, "tla-pdt has no socket at %s: %v", d.Socket, err)
 	}
 	for _, e := range d.of(d.configured()) {
 		if _, owner, _, _ := e.parts(); owner != uid && uidOf(owner) != uid {
@@ -243,7 +246,7 @@ var release = regexp.MustCompile(`^v?(\d+\.\d+\.\d+)$`)
 func (d Driver) connected() Finding {
 	states, err := d.ask()
 	if err != nil {
-		return Cannot("start tla-pdt, and run this again", "%v", err)
+		return Cannot(startIt, "%v", err)
 	}
 	for _, s := range states {
 		ours, theirs := release.FindStringSubmatch(d.Version), release.FindStringSubmatch(s.Version)
@@ -251,8 +254,8 @@ func (d Driver) connected() Finding {
 		case s.Error != "":
 			return Fail(install, "the driver and tla-pdt do not get on: %s", s.Error)
 		case !s.Connected:
-			return Warn("systemctl start pcscd; its log says what the driver thinks", "no driver is connected: pcscd "+
-				"is away until a program asks for it, or has not loaded the driver")
+			return Warn("start pcscd (or pcscd@NAME); its log says what the driver thinks", "no driver is connected: "+
+				"pcscd is away until a program asks for it, or has not loaded the driver")
 		case ours != nil && theirs != nil && ours[1] != theirs[1]:
 			return Warn(install, "the driver is of version %s, tla-pdt of version %s", s.Version,
 				d.Version)
@@ -264,7 +267,7 @@ func (d Driver) connected() Finding {
 func (d Driver) strangers() Finding {
 	states, err := d.ask()
 	if err != nil {
-		return Cannot("start tla-pdt, and run this again", "%v", err)
+		return Cannot(startIt, "%v", err)
 	}
 	for _, s := range states {
 		if s.Foreign > 0 {

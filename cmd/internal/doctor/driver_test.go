@@ -80,6 +80,9 @@ func TestDriverOfOneOfSeveral(t *testing.T) {
 		require.Equal(t, Warning, d.vpcd().State)
 		require.Equal(t, polkit, d.PolkitOfPrograms().Run(t.Context()).State, socket)
 	}
+	require.NoError(t, os.RemoveAll(s.path("/proc/9")))
+	require.Equal(t, Failure, Driver{System: s, Socket: "/run/c"}.entries().State)
+	require.Equal(t, OK, Driver{System: s, Socket: "/run/c", Beside: "/opt/c"}.entries().State, "it does not run")
 }
 
 // TestPCSCUsers: who can open pcscd's socket matters where several practices are on one host.

@@ -160,20 +160,20 @@ func (s System) Service(socket string, expected func() []string) Check {
 			return Fail("apt install pcscd; systemctl start pcscd.socket", "pcscd does not answer at %s: %v", socket,
 				err)
 		}
-		return judgeReaders(names, expected())
+		return judgeReaders(socket, names, expected())
 	})
 }
 
-func judgeReaders(names, expected []string) Finding {
+func judgeReaders(socket string, names, expected []string) Finding {
 	has := map[string]bool{}
 	for _, n := range names {
 		has[n] = true
 	}
 	for _, e := range expected {
 		if !has[e] {
-			return Fail("restart pcscd and look into its log, for billing software finds readers by these names; if "+
-				"there are several pcscd, say which by PCSCLITE_CSOCK_NAME",
-				"the reader %q is configured and pcscd does not have it; it has %s", e, list(names))
+			return Fail("if there are several pcscd, say which by PCSCLITE_CSOCK_NAME; else restart it and look into "+
+				"its log, for billing software finds readers by these names",
+				"the reader %q is configured and pcscd at %s does not have it; it has %s", e, socket, list(names))
 		}
 	}
 	switch {

@@ -14,16 +14,20 @@ type entry struct {
 	file              string
 }
 
-// configured returns the readers of the usual configuration, and of the pcscd's that run with others.
-func (s System) configured() (all []entry) {
+// configured returns the readers of the usual configuration, of that beside ours, and of the pcscd's that run with
+// others.
+func (d Driver) configured() (all []entry) {
 	dirs := []string{usualReaders}
-	for _, p := range s.processes("pcscd") {
+	if d.Beside != "" {
+		dirs = append(dirs, d.Beside)
+	}
+	for _, p := range d.processes("pcscd") {
 		if dir := p.readers(); !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}
 	}
 	for _, dir := range dirs {
-		for _, file := range s.glob(dir + "/*") {
+		for _, file := range d.glob(dir + "/*") {
 			all = append(all, readEntries(file)...)
 		}
 	}

@@ -138,14 +138,10 @@ var enrolReasons = map[enrol.Kind]Text{
 
 // Enrolment returns the texts in the user's language.
 func (t Tongue) Enrolment() enrol.Texts {
-	yes := []string{"y", "yes"}
-	if t == French {
-		yes = []string{"o", "oui"}
-	}
 	return enrol.Texts{
 		Prompt:  t.Say(enrolWords.prompt, nil),
 		Confirm: func(ca, place string) string { return t.Say(enrolWords.confirm, []string{"ca", ca, "place", place}) },
-		Yes:     yes,
+		Yes:     []string{"o", "oui", "y", "yes"},
 		Done: func(d *enrol.Done) string {
 			return t.Say(enrolWords.done, []string{"identity", d.Identity.String(), "until",
 				d.NotAfter.Local().Format(time.DateOnly)}) + "\n"
