@@ -142,7 +142,7 @@ first_card() {
 	unset PCSCLITE_CSOCK_NAME
 	read_page 'A practice leaves' 'From a trial'
 	[ -z "$(systemctl list-units --failed --quiet --plain)" ]
-	[ "$(cd /var/lib/tla-pdt-cabinet-c && ls | grep -cv '^audit\.jsonl')" = 0 ]
+	[ -z "$(find /var/lib/tla-pdt-cabinet-c -mindepth 1 ! -name 'audit.jsonl*')" ]
 	tla-pdt audit verify --file /var/lib/tla-pdt-cabinet-c/audit.jsonl
 }
 
