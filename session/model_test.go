@@ -151,20 +151,13 @@ var acts = []act{
 	{"second hello reaches the PdT", (*whole).laterHelloReaches},
 }
 
-// after returns the state after an act; nil when it cannot happen.
-func (m *whole) after(a act) (*whole, error) {
-	next := m.clone()
-	happened, err := a.do(next)
-	if !happened {
-		return nil, err
-	}
-	return next, err
-}
-
 // spend takes one from a budget, and reports whether there was one.
 func spend(n *int) bool {
+	if *n <= 0 {
+		return false
+	}
 	*n--
-	return *n >= 0
+	return true
 }
 
 func (m *whole) sendCommand() (bool, error) {
@@ -611,18 +604,20 @@ func explore(b budget, mutant mutant) (states int, err error) {
 		if err := places[at].m.settles(); err != nil {
 			return len(places), path(at, "(then all goes well)", err)
 		}
+		next := places[at].m.clone()
 		for _, a := range b.acts() {
-			next, err := places[at].m.after(a)
+			happened, err := a.do(next)
 			if err != nil {
 				return len(places), path(at, a.name, err)
 			}
-			if next == nil {
+			if !happened { // and next is as it was
 				continue
 			}
 			if key := next.key(); !known[key] {
 				known[key] = true
 				places = append(places, place{next, at, a.name})
 			}
+			next = places[at].m.clone()
 		}
 		places[at].m = nil
 	}
