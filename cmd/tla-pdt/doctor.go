@@ -24,7 +24,7 @@ func (c *doctorCmd) Run(app *cli.App) error {
 	}
 	here, d := doctor.Here("tla-pdt"), cfg.doctored(c.Offline)
 	daemon, _ := local.Listener(string(cfg.Status)) // else nobody
-	here.Daemon = &daemon.PID
+	here.Daemon, here.PCSCD = &daemon.PID, cfg.Driver.accounts()
 	checks := append(doctor.Configuration(c.Config, err, cfg.unusable(d, err)), here.Clock())
 	driver := cfg.examined(here, c.Config)
 	checks = append(checks, driver.PolkitOfPrograms(), here.Service(driver.PCSC, driver.Expected), here.APDULog())

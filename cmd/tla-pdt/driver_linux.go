@@ -65,6 +65,15 @@ func (d driver) new(log *slog.Logger) (*ifd.Driver, error) {
 	return ifd.New(ifd.Config{Socket: string(d.Socket), Peers: peers, Log: log})
 }
 
+// accounts returns the uids as which pcscd may run besides root; none if one is not known.
+func (d driver) accounts() (list []string) {
+	peers, _ := uids(d.PCSCD) // the check of the configuration tells
+	for _, uid := range peers {
+		list = append(list, strconv.FormatUint(uint64(uid), 10))
+	}
+	return list
+}
+
 // uids returns those of accounts.
 func uids(accounts []string) (list []uint32, err error) {
 	for _, name := range accounts {

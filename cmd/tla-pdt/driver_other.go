@@ -42,6 +42,8 @@ func (d driver) open(log *slog.Logger) (readers [session.Slots]pdt.Reader, run f
 	return readers, func(ctx context.Context) error { <-ctx.Done(); return nil }, err
 }
 
+func (d driver) accounts() []string { return nil }
+
 // examined returns what the doctor looks at: our driver for pcscd, which is Linux's.
 func (c config) examined(here doctor.System, _ string) doctor.Driver {
 	return doctor.Driver{System: here}

@@ -27,7 +27,7 @@ read_page() {
 		echo "== block $block of section $1"
 		user=$(blocks "$1" "$2" | awk -v want="$block" '/^```sh/ && ++n == want { print $3 }')
 		blocks "$1" "$2" | awk -v want="$block" '/^```sh/ { n++; next } /^```/ { next } n == want' |
-			sed "/ enroll /s|\$| - </root/code|; ${3:-}" >/tmp/block
+			sed "/ enroll /s|\$| --yes - </root/code|; ${3:-}" >/tmp/block
 		runuser -u "${user:-root}" -- timeout 60 bash -eux /tmp/block >/root/printed 2>/root/errors ||
 			{ cat /root/printed /root/errors; return 1; }
 		grep -oE '([A-Z0-9]{5}-){5,}[A-Z0-9]{5}' /root/printed | head -1 >/root/found || true
@@ -61,6 +61,20 @@ sandboxed() {
 		grep -E 'Operation not permitted|Permission denied|not supported by protocol'; then
 		return 1
 	fi
+	without_a_bus "$@"
+}
+
+# without_a_bus shows that logind cannot be asked from within units for a manager of their account, which would be
+# outside of them.
+without_a_bus() {
+	local unit
+	for unit; do
+		[ "$unit" != tla-relay ] || continue # it asks logind who sits before the terminal
+		if nsenter --mount --target "$(systemctl show --property=MainPID --value "$unit")" \
+			setpriv --reuid=nobody --clear-groups ls /run/dbus/; then
+			return 1
+		fi
+	done
 }
 
 # the_driver_serves shows that pcscd, in the unit that Debian has for it, and the driver in it know tla-pdt.
@@ -138,6 +152,8 @@ first_card() {
 	read_page '8\.' '9\.' "s/'tlagate Vitale/'cabinet-c Vitale/"
 	their_own_alone
 	sandboxed tla-relay tla-pdt@cabinet-c pcscd@cabinet-c
+	lingers mallory
+	if lingers tla-relay; then return 1; fi # which needs logind, and the rule of its package forbids it
 	echo '== a card was read at the second practice'
 	unset PCSCLITE_CSOCK_NAME
 	read_page 'A practice leaves' 'From a trial'
@@ -179,6 +195,12 @@ doctor_of_the_second() {
 	grep -E '^OK +(polkit|PC/SC service|driver entries|core dumps) ' <<<"$said"
 	said=$(env --unset=PCSCLITE_CSOCK_NAME tla-pdt doctor --config /etc/tlagate/cabinet-c/pdt.yaml || true)
 	grep -E '^FAILURE +PC/SC service +the reader "cabinet-c Vitale 00 00" is configured' <<<"$said"
+}
+
+# lingers USER has logind start a manager for the user at each boot.
+lingers() {
+	runuser -u "$1" -- busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager \
+		SetUserLinger ubb "$(id -u "$1")" true false
 }
 
 # sees USER DIR PREFIX shows that the user finds readers of that name at the pcscd of that directory.

@@ -83,6 +83,7 @@ type App struct {
 // nil = the Run(*App) error method of the chosen command. The option kong.Vars{"log_level": "warn"} makes a
 // command-line tool quieter than a daemon.
 func Main(name string, grammar any, run func(*App) error, options ...kong.Option) {
+	closeMemory()
 	ctx, stop := untilStopped(context.Background())
 	defer stop()
 	app := &App{Context: ctx, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}

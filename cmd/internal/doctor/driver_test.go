@@ -28,27 +28,27 @@ func TestDriverEntries(t *testing.T) {
 	lib := strings.TrimPrefix(ifd.Library, "/")
 	other := ifd.Entry{Name: "C", Socket: "/run/other/readers.sock", Owner: "x"}
 	for name, c := range map[string]struct {
-		on   files
+		on   tree
 		want State
 		says string
 	}{
-		"as they should be": {files{conf: ours("tla-pdt"), lib: ""}, OK, `"A 00 00", "B 01 00"`},
-		"with others before": {files{conf: string(ifd.ReaderConf([]ifd.Entry{other, {Name: "P", Placeholder: true}})) +
+		"as they should be": {tree{conf: ours("tla-pdt"), lib: ""}, OK, `"A 00 00", "B 01 00"`},
+		"with others before": {tree{conf: string(ifd.ReaderConf([]ifd.Entry{other, {Name: "P", Placeholder: true}})) +
 			ours("x"), lib: ""}, OK, `"A 02 00", "B 03 00"`},
-		"no driver": {files{conf: ours("tla-pdt")}, Failure, "is missing"},
-		"none":      {files{conf: vpcdEntry}, Failure, "no reader that finds"},
-		"of others": {files{conf: string(ifd.ReaderConf([]ifd.Entry{other})), lib: ""}, Failure,
+		"no driver": {tree{conf: ours("tla-pdt")}, Failure, "is missing"},
+		"none":      {tree{conf: vpcdEntry}, Failure, "no reader that finds"},
+		"of others": {tree{conf: string(ifd.ReaderConf([]ifd.Entry{other})), lib: ""}, Failure,
 			"no reader that finds"},
-		"one slot": {files{conf: strings.Replace(ours("x"), "ifd:1:", "ifd:0:", 1), lib: ""}, Failure, "slot 1"},
-		"in several files": {files{conf: ours("x"), conf + "2": string(ifd.ReaderConf([]ifd.Entry{other})), lib: ""},
+		"one slot": {tree{conf: strings.Replace(ours("x"), "ifd:1:", "ifd:0:", 1), lib: ""}, Failure, "slot 1"},
+		"in several files": {tree{conf: ours("x"), conf + "2": string(ifd.ReaderConf([]ifd.Entry{other})), lib: ""},
 			Failure, "/etc/reader.conf.d/tlagate2"},
-		"twice": {files{conf: ours("x"), conf + ".old": ours("x"), lib: ""}, Failure, "tlagate.old"},
-		"of another pcscd": {running(running(files{"opt/a/r": string(ifd.ReaderConf([]ifd.Entry{other})),
+		"twice": {tree{conf: ours("x"), conf + ".old": ours("x"), lib: ""}, Failure, "tlagate.old"},
+		"of another pcscd": {running(running(tree{"opt/a/r": string(ifd.ReaderConf([]ifd.Entry{other})),
 			"opt/b/r": ours("x"), lib: ""}, "8", "pcscd -f --config /opt/a"), "9", "pcscd -f --config /opt/b"), OK,
 			`"A 00 00", "B 01 00"`},
-		"under other names": {files{conf: strings.Replace(ours("x"), `"B"`, `"D"`, 1), lib: ""}, Warning,
+		"under other names": {tree{conf: strings.Replace(ours("x"), `"B"`, `"D"`, 1), lib: ""}, Warning,
 			`"D" should be called "B"`},
-		"too many": {files{conf: ours("x", slicesOf(other, 15)...), lib: ""}, Failure, "17 readers"},
+		"too many": {tree{conf: ours("x", slicesOf(other, 15)...), lib: ""}, Failure, "17 readers"},
 	} {
 		names := map[string]string{"0": "A", "1": "B"}
 		got := Driver{System: machine(t, c.on), Socket: socket, Names: names}.entries()
@@ -56,13 +56,13 @@ func TestDriverEntries(t *testing.T) {
 		require.Contains(t, got.Found, c.says, name)
 	}
 	for _, name := range []string{conf, "etc/reader.conf.d", lib} {
-		s := machine(t, files{conf: ours("x"), lib: ""})
+		s := machine(t, tree{conf: ours("x"), lib: ""})
 		require.NoError(t, os.Chmod(s.path(name), 0o777))
 		got := Driver{System: s, Socket: socket}.entries()
 		require.Equal(t, Failure, got.State, name)
 		require.Contains(t, got.Found, "others than root can change "+s.path(name))
 	}
-	s := machine(t, running(files{"opt/c/r": ours("x")}, "9", "pcscd -f --config /opt/c"))
+	s := machine(t, running(tree{"opt/c/r": ours("x")}, "9", "pcscd -f --config /opt/c"))
 	require.Equal(t, []string{"A 00 00", "B 01 00"}, Driver{System: s, Socket: socket}.Expected(),
 		"the running pcscd says where its configuration is")
 }
@@ -71,7 +71,7 @@ func TestDriverEntries(t *testing.T) {
 // run.
 func TestDriverOfOneOfSeveral(t *testing.T) {
 	polkit := "usr/share/polkit-1/actions/org.debian.pcsc-lite.policy"
-	s := machine(t, running(files{"etc/reader.conf.d/t": ours("x"), "etc/reader.conf.d/vpcd": vpcdEntry,
+	s := machine(t, running(tree{"etc/reader.conf.d/t": ours("x"), "etc/reader.conf.d/vpcd": vpcdEntry,
 		"opt/c/r": strings.ReplaceAll(ours("y"), socket, "/run/c"), "proc/net/tcp": "sl\n", polkit: polkitAction,
 		strings.TrimPrefix(ifd.Library, "/"): ""}, "9", "pcscd -f --config /opt/c --disable-polkit"))
 	for socket, polkit := range map[string]State{socket: Warning, "/run/c": OK} {
@@ -85,14 +85,33 @@ func TestDriverOfOneOfSeveral(t *testing.T) {
 	require.Equal(t, OK, Driver{System: s, Socket: "/run/c", Beside: "/opt/c"}.entries().State, "it does not run")
 }
 
+// TestAnybodyCanBeCalledPcscd: another account's process may say anything, and is not believed; what may be our pcscd
+// is, but not about where its readers are.
+func TestAnybodyCanBeCalledPcscd(t *testing.T) {
+	s := machine(t, running(tree{"opt/c/r": ours("x"), strings.TrimPrefix(ifd.Library, "/"): "",
+		"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": polkitAction,
+	}, "9", "pcscd -f --config /opt/c --disable-polkit --apdu"))
+	if err := os.Chown(s.path("/proc/9"), 65534, -1); err != nil {
+		t.Skip("needs a second account, hence root:", err)
+	}
+	d := Driver{System: s, Socket: socket, Beside: "/opt/c"}
+	require.Equal(t, Warning, d.PolkitOfPrograms().Run(t.Context()).State)
+	require.Equal(t, OK, s.apduLog().State)
+	d.PCSCD = []string{"65534"}
+	require.Equal(t, OK, d.PolkitOfPrograms().Run(t.Context()).State)
+	require.Equal(t, Failure, d.apduLog().State)
+	d.Beside = ""
+	require.Equal(t, Failure, d.entries().State)
+}
+
 // TestPCSCUsers: who can open pcscd's socket matters where several practices are on one host.
 func TestPCSCUsers(t *testing.T) {
 	const dir, pcsc = "run/pcscd-c", "/run/pcscd-c/pcscd.comm"
-	one := running(files{pcsc[1:]: ""}, "7", "/usr/bin/tla-relay run")
-	several := running(running(files{pcsc[1:]: ""}, "7", "/usr/bin/tla-relay run"), "8", "/usr/bin/tla-relay run")
+	one := running(tree{pcsc[1:]: ""}, "7", "/usr/bin/tla-relay run")
+	several := running(running(tree{pcsc[1:]: ""}, "7", "/usr/bin/tla-relay run"), "8", "/usr/bin/tla-relay run")
 	group := "group " + groupOf(strconv.Itoa(os.Getgid()))
 	for name, c := range map[string]struct {
-		on          files
+		on          tree
 		modeOfDir   os.FileMode
 		modeOfComm  os.FileMode
 		want        State
@@ -103,7 +122,7 @@ func TestPCSCUsers(t *testing.T) {
 		"in a group's directory": {several, 0o750, 0o666, OK, group, everybody},
 		"of a group":             {several, 0o755, 0o660, OK, group, everybody},
 		"of its owner":           {several, 0o700, 0o666, OK, nameOf(strconv.Itoa(os.Getuid())), everybody},
-		"gone":                   {files{}, 0, 0, Unknown, "no socket", everybody},
+		"gone":                   {tree{}, 0, 0, Unknown, "no socket", everybody},
 	} {
 		s := machine(t, c.on)
 		require.NoError(t, os.Chmod(s.Root, 0o755))
@@ -120,7 +139,7 @@ func TestPCSCUsers(t *testing.T) {
 
 // TestDriverOfNobody: without a configuration there is nothing to say of the driver, and no half of a sentence.
 func TestDriverOfNobody(t *testing.T) {
-	for _, c := range (Driver{System: machine(t, files{})}).Checks() {
+	for _, c := range (Driver{System: machine(t, tree{})}).Checks() {
 		if f := c.Run(t.Context()); c.Name != "vpcd" && c.Name != "PC/SC users" {
 			require.Equal(t, Cannot("", "see configuration"), f, c.Name)
 		}
@@ -137,10 +156,10 @@ func slicesOf(e ifd.Entry, n int) (all []ifd.Entry) {
 func TestDriverOwner(t *testing.T) {
 	uid := strconv.Itoa(os.Getuid())
 	for owner, want := range map[string]State{uid: OK, "999999": Failure, "nobody-of-that-name": Failure} {
-		s := machine(t, files{"etc/reader.conf.d/t": ours(owner), strings.TrimPrefix(socket, "/"): ""})
+		s := machine(t, tree{"etc/reader.conf.d/t": ours(owner), strings.TrimPrefix(socket, "/"): ""})
 		require.Equal(t, want, Driver{System: s, Socket: socket}.owner().State, owner)
 	}
-	require.Equal(t, Unknown, Driver{System: machine(t, files{}), Socket: socket}.owner().State)
+	require.Equal(t, Unknown, Driver{System: machine(t, tree{}), Socket: socket}.owner().State)
 }
 
 func TestDriverAsTlaPdTSeesIt(t *testing.T) {
@@ -175,13 +194,13 @@ func listening(addr string) string {
 
 func TestVPCDLeftBehind(t *testing.T) {
 	for name, c := range map[string]struct {
-		on   files
+		on   tree
 		want State
 	}{
-		"no":         {files{"etc/reader.conf.d/tlagate": ours("x")}, OK},
-		"configured": {files{"etc/reader.conf.d/vpcd": vpcdEntry, "proc/net/tcp": "sl\n"}, Warning},
-		"listens":    {files{"etc/reader.conf.d/vpcd": vpcdEntry, "proc/net/tcp": listening("00000000")}, Failure},
-		"listens on IPv6": {files{"etc/reader.conf.d/vpcd": vpcdEntry, "proc/net/tcp": "sl\n",
+		"no":         {tree{"etc/reader.conf.d/tlagate": ours("x")}, OK},
+		"configured": {tree{"etc/reader.conf.d/vpcd": vpcdEntry, "proc/net/tcp": "sl\n"}, Warning},
+		"listens":    {tree{"etc/reader.conf.d/vpcd": vpcdEntry, "proc/net/tcp": listening("00000000")}, Failure},
+		"listens on IPv6": {tree{"etc/reader.conf.d/vpcd": vpcdEntry, "proc/net/tcp": "sl\n",
 			"proc/net/tcp6": listening("00000000000000000000000001000000")}, Failure},
 	} {
 		got := Driver{System: machine(t, c.on), Socket: socket}.vpcd()

@@ -18,7 +18,7 @@ func (s System) APDULog() Check { return s.linux("APDU logging", s.apduLog) }
 func (s System) apduLog() Finding {
 	const do = "take the option away (systemctl cat pcscd, /etc/default/pcscd), restart pcscd, and erase the log"
 	hidden := 0
-	for _, p := range s.processes("pcscd") {
+	for _, p := range s.pcscds() {
 		if option := logging(p.args[1:]); option != "" {
 			return Fail(do, "pcscd (process %d) runs with %s: card data gets into its log", p.pid, option)
 		}
@@ -30,7 +30,7 @@ func (s System) apduLog() Finding {
 			return Fail(do, "the configuration of pcscd has %s: card data will get into its log", option)
 		}
 	}
-	for _, p := range append(s.processes("pcscd"), s.daemons()...) {
+	for _, p := range append(s.pcscds(), s.daemons()...) {
 		env, err := p.environ()
 		if err != nil {
 			hidden++
@@ -104,7 +104,7 @@ func (s System) Polkit() Check {
 
 // PolkitOfPrograms returns the check whom such a pcscd lets in where programs of others use our readers.
 func (d Driver) PolkitOfPrograms() Check {
-	for _, p := range d.processes("pcscd") {
+	for _, p := range d.pcscds() {
 		if d.serves(p.readers()) && slices.Contains(p.args, "--disable-polkit") {
 			return Check{"polkit", func(context.Context) Finding { return Good("our readers' pcscd asks no polkit") }}
 		}

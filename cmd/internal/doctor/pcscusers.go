@@ -12,18 +12,23 @@ import (
 // Debian 13's pcscd asks, is no help there: it lets somebody in at every pcscd, or at none.
 func (d Driver) users() Finding {
 	names, err := d.openedBy(d.PCSC)
-	switch several := len(d.services()); {
+	switch {
 	case denied(err):
 		return Cannot(asRoot, "this user may not look at %s", d.PCSC)
 	case err != nil:
 		return Cannot("see PC/SC service", "pcscd has no socket: %v", err)
 	case len(names) == 0:
 		return Good("root alone can open %s", d.PCSC)
-	case slices.Contains(names, everybody) && several > 1:
+	case slices.Contains(names, everybody) && d.several():
 		return Warn(`docs/setup.md, "Several practices on one host", says how to keep each to its own users`,
-			"%d Postes de Travail run here, and everybody can open %s, users of other practices too", several, d.PCSC)
+			"several Postes de Travail are here, and everybody can open %s, users of other practices too", d.PCSC)
 	}
 	return Good("besides root, %s can open %s", strings.Join(names, " and "), d.PCSC)
+}
+
+// several reports whether there are several practices on this host, whether they run or not.
+func (s System) several() bool {
+	return len(s.services()) > 1 || len(s.glob("/etc/tlagate/*/pdt.yaml")) > 0
 }
 
 const everybody = "everybody"

@@ -2,8 +2,11 @@ package doctor
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"tlagate/internal/files"
 )
 
 const usualReaders = "/etc/reader.conf.d"
@@ -21,18 +24,22 @@ func (d Driver) configured() (all []entry) {
 	if d.Beside != "" {
 		dirs = append(dirs, d.Beside)
 	}
-	for _, p := range d.processes("pcscd") {
-		if dir := p.readers(); !slices.Contains(dirs, dir) {
+	for _, p := range d.pcscds() { // another account could name anything, as one of its own
+		if dir := p.readers(); d.isRoot(p.uid) && filepath.IsAbs(dir) && !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}
 	}
 	for _, dir := range dirs {
-		for _, file := range d.glob(dir + "/*") {
-			all = append(all, readEntries(file)...)
+		list, _ := os.ReadDir(d.path(dir)) // in order
+		for _, file := range list {
+			all = append(all, readEntries(filepath.Join(d.path(dir), file.Name()))...)
 		}
 	}
 	return all
 }
+
+// maxReaderConf is the largest file of reader.conf(5) that is read, in octets.
+const maxReaderConf = 1 << 20
 
 // readers returns where a pcscd has its configuration.
 func (p process) readers() string {
@@ -49,7 +56,7 @@ func (p process) readers() string {
 
 // readEntries reads a file of reader.conf(5): a FRIENDLYNAME begins an entry.
 func readEntries(file string) (all []entry) {
-	raw, err := os.ReadFile(file)
+	raw, err := files.ReadRegular(file, maxReaderConf)
 	if err != nil {
 		return nil
 	}

@@ -18,6 +18,7 @@ type System struct {
 	Root      string // where /proc, /sys, /etc, /lib and /usr are; "" = /
 	Program   string // name of our daemon: tla-relay, tla-pdt
 	Elsewhere bool   // its system is not Linux
+	PCSCD     []string // uids as which a pcscd may run besides root
 	// Daemon is the process of our daemon that is looked at, where several may run; below 1 = it does not run, or
 	// cannot be asked. Nil: all that run are.
 	Daemon *int
@@ -61,6 +62,7 @@ func (s System) linux(name string, run func() Finding) Check {
 // process is a running program.
 type process struct {
 	pid  int
+	uid  string // "" = not known
 	dir  string // below /proc
 	args []string
 }
@@ -80,9 +82,23 @@ func (s System) processes(name string) []process {
 		}
 		cmdline, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
 		pid, _ := strconv.Atoi(filepath.Base(dir))
-		all = append(all, process{pid, dir, strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00")})
+		uid, _, _ := owning(dir) // not of what is in it, which is root's if the process wishes (PR_SET_DUMPABLE)
+		all = append(all, process{pid, uid, dir, strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00")})
 	}
 	return all
+}
+
+// pcscds returns the running pcscd's, of root and of accounts that may be one: anybody can call a program so.
+func (s System) pcscds() []process {
+	return slices.DeleteFunc(s.processes("pcscd"), func(p process) bool {
+		return !s.isRoot(p.uid) && !slices.Contains(s.PCSCD, p.uid)
+	})
+}
+
+// isRoot reports whether an account is root's; that of a test's machine is its maker's.
+func (s System) isRoot(uid string) bool {
+	maker, _, err := owning(s.path("/"))
+	return uid == "0" || err == nil && uid == maker
 }
 
 // ended reports whether a process is a zombie, or gone: its state is the first letter after the name, which may have

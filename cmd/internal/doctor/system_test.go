@@ -47,98 +47,98 @@ func running(files map[string]string, pid, cmdline string, more ...string) map[s
 	return files
 }
 
-type files = map[string]string
+type tree = map[string]string
 
 // traps has the checks of the system, each with machines that have the trap and machines that do not.
 var traps = []struct {
 	name string
 	run  func(System) Finding
-	on   files
+	on   tree
 	want State
 	says string
 }{
-	{"swap", System.swap, files{"proc/swaps": "Filename Type Size\n/dev/sda2 partition 1 0 -2\n"}, Failure,
+	{"swap", System.swap, tree{"proc/swaps": "Filename Type Size\n/dev/sda2 partition 1 0 -2\n"}, Failure,
 		"/dev/sda2"},
-	{"swap, none", System.swap, files{"proc/swaps": "Filename Type Size\n"}, OK, "no swap"},
-	{"swap, in memory", System.swap, files{"proc/swaps": "Filename Type\n/dev/zram0 partition 1 0 -2\n"}, OK, "zram0"},
-	{"swap, encrypted", System.swap, files{"proc/swaps": "Filename Type\n/dev/dm-1 partition 1 0 -2\n",
+	{"swap, none", System.swap, tree{"proc/swaps": "Filename Type Size\n"}, OK, "no swap"},
+	{"swap, in memory", System.swap, tree{"proc/swaps": "Filename Type\n/dev/zram0 partition 1 0 -2\n"}, OK, "zram0"},
+	{"swap, encrypted", System.swap, tree{"proc/swaps": "Filename Type\n/dev/dm-1 partition 1 0 -2\n",
 		"sys/block/dm-1/dm/uuid": "CRYPT-PLAIN-swap\n"}, OK, "dm-1"},
-	{"swap, LVM", System.swap, files{"proc/swaps": "Filename Type\n/dev/dm-1 partition 1 0 -2\n",
+	{"swap, LVM", System.swap, tree{"proc/swaps": "Filename Type\n/dev/dm-1 partition 1 0 -2\n",
 		"sys/block/dm-1/dm/uuid": "LVM-x\n"}, Failure, "dm-1"},
-	{"swap, unseen", System.swap, files{}, Unknown, ""},
+	{"swap, unseen", System.swap, tree{}, Unknown, ""},
 
-	{"hibernation", System.hibernation, files{"sys/power/state": "freeze mem disk\n",
+	{"hibernation", System.hibernation, tree{"sys/power/state": "freeze mem disk\n",
 		"sys/power/disk": "[platform] shutdown\n", "proc/swaps": "F T\n/dev/sda2 p\n"}, Warning, "can hibernate"},
-	{"hibernation, no kernel", System.hibernation, files{"sys/power/state": "freeze mem\n"}, OK, ""},
+	{"hibernation, no kernel", System.hibernation, tree{"sys/power/state": "freeze mem\n"}, OK, ""},
 	{"hibernation, disabled", System.hibernation,
-		files{"sys/power/state": "mem disk\n", "sys/power/disk": "[disabled]\n"}, OK, ""},
-	{"hibernation, no swap", System.hibernation, files{"sys/power/state": "mem disk\n", "proc/swaps": "F T\n"}, OK, ""},
+		tree{"sys/power/state": "mem disk\n", "sys/power/disk": "[disabled]\n"}, OK, ""},
+	{"hibernation, no swap", System.hibernation, tree{"sys/power/state": "mem disk\n", "proc/swaps": "F T\n"}, OK, ""},
 	{"hibernation, masked", System.hibernation,
-		files{"sys/power/state": "mem disk\n", "etc/systemd/system/hibernate.target": "-> /dev/null",
+		tree{"sys/power/state": "mem disk\n", "etc/systemd/system/hibernate.target": "-> /dev/null",
 			"etc/systemd/system/hybrid-sleep.target": "-> /dev/null"}, OK, "masked"},
 	{"hibernation, half masked", System.hibernation,
-		files{"sys/power/state": "mem disk\n", "etc/systemd/system/hibernate.target": "-> /dev/null"}, Warning, ""},
+		tree{"sys/power/state": "mem disk\n", "etc/systemd/system/hibernate.target": "-> /dev/null"}, Warning, ""},
 
-	{"core, running", System.coreDumps, running(files{"proc/sys/kernel/core_pattern": "core\n"}, "7",
+	{"core, running", System.coreDumps, running(tree{"proc/sys/kernel/core_pattern": "core\n"}, "7",
 		"/usr/bin/tla-relay run",
 		"limits", "Limit Soft Hard\nMax core file size        unlimited            unlimited            bytes\n"),
 		Failure, "process 7"},
-	{"core, limited", System.coreDumps, running(files{"proc/sys/kernel/core_pattern": "core\n"}, "7",
+	{"core, limited", System.coreDumps, running(tree{"proc/sys/kernel/core_pattern": "core\n"}, "7",
 		"/usr/bin/tla-relay run",
 		"limits", "Max core file size        0                    unlimited            bytes\n"), OK, ""},
-	{"core, a command is not the daemon", System.coreDumps, running(files{"proc/sys/kernel/core_pattern": "core\n"},
+	{"core, a command is not the daemon", System.coreDumps, running(tree{"proc/sys/kernel/core_pattern": "core\n"},
 		"7", "/usr/bin/tla-relay doctor",
 		"limits", "Max core file size        0                    unlimited            bytes\n"), Unknown, ""},
-	{"core, by the unit", System.coreDumps, files{"proc/sys/kernel/core_pattern": "core\n",
+	{"core, by the unit", System.coreDumps, tree{"proc/sys/kernel/core_pattern": "core\n",
 		"lib/systemd/system/tla-relay.service": "[Service]\nLimitCORE=0\n"}, OK, ""},
-	{"core, unit without", System.coreDumps, files{"proc/sys/kernel/core_pattern": "core\n",
+	{"core, unit without", System.coreDumps, tree{"proc/sys/kernel/core_pattern": "core\n",
 		"lib/systemd/system/tla-relay.service": "[Service]\nType=exec\n"}, Failure, ""},
-	{"core, piped", System.coreDumps, files{"proc/sys/kernel/core_pattern": "|/usr/bin/apport %p\n",
+	{"core, piped", System.coreDumps, tree{"proc/sys/kernel/core_pattern": "|/usr/bin/apport %p\n",
 		"lib/systemd/system/tla-relay.service": "LimitCORE=0\n"}, Warning, "apport"},
-	{"core, systemd", System.coreDumps, files{"proc/sys/kernel/core_pattern": "|/lib/systemd/systemd-coredump %P\n",
+	{"core, systemd", System.coreDumps, tree{"proc/sys/kernel/core_pattern": "|/lib/systemd/systemd-coredump %P\n",
 		"lib/systemd/system/tla-relay.service": "LimitCORE=0\n"}, OK, ""},
-	{"core, nowhere", System.coreDumps, files{"proc/sys/kernel/core_pattern": "\n"}, OK, ""},
+	{"core, nowhere", System.coreDumps, tree{"proc/sys/kernel/core_pattern": "\n"}, OK, ""},
 
-	{"apdu", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd --foreground --apdu"), Failure, "process 9"},
-	{"apdu, abbreviated", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd --foreground --ap"), Failure, "--ap"},
-	{"apdu, short", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd -fa"), Failure, "-fa"},
-	{"debug", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd -f --debug"), Failure, "--debug"},
-	{"apdu, a directory of that name", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd -f -cdata --auto-exit"),
+	{"apdu", System.apduLog, running(tree{}, "9", "/usr/sbin/pcscd --foreground --apdu"), Failure, "process 9"},
+	{"apdu, abbreviated", System.apduLog, running(tree{}, "9", "/usr/sbin/pcscd --foreground --ap"), Failure, "--ap"},
+	{"apdu, short", System.apduLog, running(tree{}, "9", "/usr/sbin/pcscd -fa"), Failure, "-fa"},
+	{"debug", System.apduLog, running(tree{}, "9", "/usr/sbin/pcscd -f --debug"), Failure, "--debug"},
+	{"apdu, a directory of that name", System.apduLog, running(tree{}, "9", "/usr/sbin/pcscd -f -cdata --auto-exit"),
 		OK, ""},
 	{"apdu, in a drop-in", System.apduLog,
-		files{"lib/systemd/system/pcscd.service": "ExecStart=/usr/sbin/pcscd --foreground\n",
+		tree{"lib/systemd/system/pcscd.service": "ExecStart=/usr/sbin/pcscd --foreground\n",
 			"etc/systemd/system/pcscd.service.d/x.conf": "[Service]\nExecStart=\nExecStart=/usr/sbin/pcscd " +
 				"--foreground --apdu\n"}, Failure, "configuration"},
-	{"apdu, in the defaults", System.apduLog, files{"etc/default/pcscd": "PCSCD_ARGS=\"--apdu\"\n"}, Failure,
+	{"apdu, in the defaults", System.apduLog, tree{"etc/default/pcscd": "PCSCD_ARGS=\"--apdu\"\n"}, Failure,
 		"configuration"},
-	{"apdu, by the client's library", System.apduLog, running(files{}, "7", "/usr/bin/tla-relay run",
+	{"apdu, by the client's library", System.apduLog, running(tree{}, "7", "/usr/bin/tla-relay run",
 		"environ", "A=b\x00PCSCLITE_DEBUG=0\x00"), Failure, "PCSCLITE_DEBUG"},
-	{"apdu, by the spy", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd -f",
+	{"apdu, by the spy", System.apduLog, running(tree{}, "9", "/usr/sbin/pcscd -f",
 		"environ", "LD_PRELOAD=/usr/lib/libpcscspy.so\x00"), Failure, "LD_PRELOAD"},
 	{"apdu, none", System.apduLog,
-		running(files{"lib/systemd/system/pcscd.service": "ExecStart=/usr/sbin/pcscd --foreground --auto-exit " +
+		running(tree{"lib/systemd/system/pcscd.service": "ExecStart=/usr/sbin/pcscd --foreground --auto-exit " +
 			"$PCSCD_ARGS\n"},
 			"9", "/usr/sbin/pcscd --foreground --auto-exit"), OK, ""},
 
 	{"polkit without a rule", found(System.Polkit),
-		files{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action " +
+		tree{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action " +
 			"id=\"org.debian.pcsc-lite.access_pcsc\">",
 			"usr/share/polkit-1/rules.d/50.rules": "polkit.addAdminRule()"}, Failure, "SCARD_W_SECURITY_VIOLATION"},
 	{"polkit without a rule, of programs", found(func(s System) Check { return Driver{System: s}.PolkitOfPrograms() }),
-		files{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action " +
+		tree{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action " +
 			"id=\"org.debian.pcsc-lite.access_pcsc\">"}, Warning, "only root, and who sits at this machine"},
 	{"polkit with a rule", found(System.Polkit),
-		files{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action " +
+		tree{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action " +
 			"id=\"org.debian.pcsc-lite.access_pcsc\">",
 			"etc/polkit-1/rules.d/50-tla.rules": "action.id == \"org.debian.pcsc-lite.access_pcsc\""}, OK,
 		"50-tla.rules"},
-	{"no polkit", found(System.Polkit), files{}, OK, ""},
+	{"no polkit", found(System.Polkit), tree{}, OK, ""},
 }
 
 // TestDaemonOfSeveral: on a host of several practices, it is the one daemon that is asked about.
 func TestDaemonOfSeveral(t *testing.T) {
 	limits := func(core string) []string { return []string{"limits", "Max core file size  " + core + "  0  bytes\n"} }
-	on := files{"proc/sys/kernel/core_pattern": "core\n", "lib/systemd/system/tla-relay.service": "LimitCORE=0\n"}
+	on := tree{"proc/sys/kernel/core_pattern": "core\n", "lib/systemd/system/tla-relay.service": "LimitCORE=0\n"}
 	running(running(on, "7", "/usr/bin/tla-relay run", limits("0")...), "8", "/usr/bin/tla-relay run",
 		limits("unlimited")...)
 	s := machine(t, on)
@@ -167,7 +167,7 @@ func TestTrapsOfTheSystem(t *testing.T) {
 
 func TestLockedMemory(t *testing.T) {
 	for limit, want := range map[string]State{"0": Failure, "4095": Failure, "4096": OK, "unlimited": OK} {
-		s := machine(t, running(files{}, "7", "tla-relay run", "limits", "Max locked memory         "+limit+
+		s := machine(t, running(tree{}, "7", "tla-relay run", "limits", "Max locked memory         "+limit+
 			"              8388608              bytes\n"))
 		require.Equal(t, want, s.Locked(4096).Run(t.Context()).State, limit)
 	}
@@ -185,10 +185,10 @@ func TestC2AKeyboardOrAKeypad(t *testing.T) {
 		"10007bb80 0": OK,
 		"xyz -1":      Warning,
 	} {
-		devices := files{"/proc/bus/input/devices": button + "\nN: Name=\"Keys\"\nB: KEY=" + keys + "\n"}
+		devices := tree{"/proc/bus/input/devices": button + "\nN: Name=\"Keys\"\nB: KEY=" + keys + "\n"}
 		require.Equal(t, want, machine(t, devices).Keyboard().Run(t.Context()).State, keys)
 	}
-	require.Equal(t, Unknown, machine(t, files{}).Keyboard().Run(t.Context()).State)
+	require.Equal(t, Unknown, machine(t, tree{}).Keyboard().Run(t.Context()).State)
 }
 
 func TestNothingListens(t *testing.T) {
@@ -198,11 +198,11 @@ func TestNothingListens(t *testing.T) {
 		"0: 0100007F:1F90 0200007F:0001 01 00000000:00000000 00:00000000 00000000 0 0 4711 1": OK, // connected
 		"0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4712 1": OK, // another process's
 	} {
-		s := machine(t, running(files{}, "7", "tla-relay run", "fd/3", "-> socket:[4711]", "net/tcp",
+		s := machine(t, running(tree{}, "7", "tla-relay run", "fd/3", "-> socket:[4711]", "net/tcp",
 			header+table+"\n"))
 		require.Equal(t, want, s.NoNetwork().Run(t.Context()).State, table)
 	}
-	require.Equal(t, Unknown, machine(t, files{}).NoNetwork().Run(t.Context()).State)
+	require.Equal(t, Unknown, machine(t, tree{}).NoNetwork().Run(t.Context()).State)
 }
 
 func TestMembers(t *testing.T) {
@@ -226,37 +226,37 @@ func TestTheScreensOwnUserIsNobody(t *testing.T) {
 		"lib/systemd/system/tla-relay-ui.service"
 	for name, c := range map[string]struct {
 		group string
-		more  files
+		more  tree
 		want  State
 		says  string
 	}{
 		"a person":            {"tla-users:x:990:tla-ui,anne", nil, OK, "[anne]"},
 		"the screen alone":    {"tla-users:x:990:tla-ui", nil, Warning, "screen's own user tla-ui"},
-		"the screen, enabled": {"tla-users:x:990:tla-ui", files{enabled: "-> /" + unit}, OK, "at the screen"},
-		"another's name for it": {"tla-users:x:990:kiosk", files{unit: "[Service]\nUser=kiosk\n"}, Warning,
+		"the screen, enabled": {"tla-users:x:990:tla-ui", tree{enabled: "-> /" + unit}, OK, "at the screen"},
+		"another's name for it": {"tla-users:x:990:kiosk", tree{unit: "[Service]\nUser=kiosk\n"}, Warning,
 			"own user kiosk"},
-		"no screen on the system": {"tla-users:x:990:tla-ui", files{unit: ""}, OK, "[tla-ui]"},
+		"no screen on the system": {"tla-users:x:990:tla-ui", tree{unit: ""}, OK, "[tla-ui]"},
 		"nobody":                  {"tla-users:x:990:", nil, Warning, "nobody"},
 		"no group":                {"", nil, Failure, "no group tla-users"},
 	} {
-		on := files{"etc/group": c.group + "\n", "etc/passwd": "anne:x:1000:1000::/:/bin/sh\n",
+		on := tree{"etc/group": c.group + "\n", "etc/passwd": "anne:x:1000:1000::/:/bin/sh\n",
 			unit: "[Service]\nUser=tla-ui\n"}
 		maps.Copy(on, c.more)
 		got := machine(t, on).Users("tla-users").Run(t.Context())
 		require.Equal(t, c.want, got.State, "%s: %+v", name, got)
 		require.Contains(t, got.Found, c.says, name)
 	}
-	require.Equal(t, Warning, machine(t, files{}).Users("").Run(t.Context()).State)
+	require.Equal(t, Warning, machine(t, tree{}).Users("").Run(t.Context()).State)
 }
 
 // TestZombiesAreNoProcesses: of a process that has ended nothing can be read, not even by root.
 func TestZombiesAreNoProcesses(t *testing.T) {
 	for stat, want := range map[string]int{"9 (pcscd) S 1": 1, "9 (pcscd) Z 1": 0, "9 (a) Z) R 1": 1, "9 (a) R) Z 1": 0,
 		"9 (pcscd) X 1": 0, "": 1} {
-		require.Len(t, machine(t, running(files{}, "9", "/usr/sbin/pcscd -f", "stat", stat)).processes("pcscd"), want,
+		require.Len(t, machine(t, running(tree{}, "9", "/usr/sbin/pcscd -f", "stat", stat)).processes("pcscd"), want,
 			stat)
 	}
-	require.Len(t, machine(t, running(files{}, "9", "/usr/sbin/pcscd -f")).processes("pcscd"), 1, "it is not known")
+	require.Len(t, machine(t, running(tree{}, "9", "/usr/sbin/pcscd -f")).processes("pcscd"), 1, "it is not known")
 	if runtime.GOOS != "linux" {
 		t.Skip("there is no /proc here")
 	}
