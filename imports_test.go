@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 		"cmd/internal"},
 	"cmd/internal/cli": {"internal/activation", "internal/address", "internal/notify", "pki", "keys", "dialer",
 		"session/ahead", "session/user",
-		"cmd/internal/owner", "cmd/internal/fips"},
+		"cmd/internal/owner", "cmd/internal/fips", "cmd/internal/memory"},
 	"dialer":                  {"internal/address"},
 	"tla":                     {"internal/address", "internal/local", "session", "bundle", "pki", "dialer"},
 	"tla/atr":                 {},
@@ -128,6 +128,7 @@ var mayImport = map[string][]string{
 	"cmd/tla-relay/internal/relaytest": {"tla"},
 
 	"cmd/internal/sandbox": {},
+	"cmd/internal/memory":  {},
 	"cmd/internal/room":    {},
 	"cmd/internal/owner":   {},
 	"cmd/internal/fips":    {"pki"},

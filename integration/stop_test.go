@@ -34,8 +34,6 @@ func TestStopsWhileItStarts(t *testing.T) {
 		{"tla-pdt", "run", silence(t, l.Path("pdt.yaml"), l.Path("pki/public/crl.pem")), "parked", 0},
 		{"tla-relay", "run", silence(t, l.Path("relay.yaml"), l.Path("pki/public/crl.pem")), "ready", 0},
 		{"tla-pki", "serve", silence(t, push, "pki/public/crl.der"), "listening", 0},
-		{"tla-ocsp", "serve", silence(t, l.Path("ocsp.yaml"), l.Path("pki/public/issuing.crt")), "listening",
-			byTheSignal},
 	} {
 		t.Run(w.name+" and its list", func(t *testing.T) { w.stops(t, strings.TrimSuffix(w.config, ".yaml")+".pipe") })
 	}

@@ -58,6 +58,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"tlagate/cmd/internal/memory"
 	"tlagate/internal/activation"
 	"tlagate/internal/notify"
 )
@@ -83,7 +84,7 @@ type App struct {
 // nil = the Run(*App) error method of the chosen command. The option kong.Vars{"log_level": "warn"} makes a
 // command-line tool quieter than a daemon.
 func Main(name string, grammar any, run func(*App) error, options ...kong.Option) {
-	closeMemory()
+	memory.Close()
 	ctx, stop := untilStopped(context.Background())
 	defer stop()
 	app := &App{Context: ctx, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}

@@ -15,9 +15,9 @@ import (
 
 // System is the machine that is looked at.
 type System struct {
-	Root      string // where /proc, /sys, /etc, /lib and /usr are; "" = /
-	Program   string // name of our daemon: tla-relay, tla-pdt
-	Elsewhere bool   // its system is not Linux
+	Root      string   // where /proc, /sys, /etc, /lib and /usr are; "" = /
+	Program   string   // name of our daemon: tla-relay, tla-pdt
+	Elsewhere bool     // its system is not Linux
 	PCSCD     []string // uids as which a pcscd may run besides root
 	// Daemon is the process of our daemon that is looked at, where several may run; below 1 = it does not run, or
 	// cannot be asked. Nil: all that run are.

@@ -1,4 +1,4 @@
-package cli
+package memory
 
 import (
 	"testing"
@@ -15,7 +15,7 @@ func TestEL3MemoryIsClosed(t *testing.T) {
 		return n
 	}
 	require.EqualValues(t, 1, dumpable())
-	closeMemory()
+	Close()
 	require.Zero(t, dumpable())
 	require.NoError(t, unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0))
 }

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package memory
+
+// Close does nothing: only Linux can.
+func Close() {}
