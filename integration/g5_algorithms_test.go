@@ -1,15 +1,15 @@
-package built
+package integration
 
 import (
-	"os"
-	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/world"
 )
 
-// its are words that the list of each program has.
-var its = map[string][]string{
+// algorithmWords are words that the list of each program has.
+var algorithmWords = map[string][]string{
 	"tla-relay":   {"X25519MLKEM768", "session/consent", "HMAC-SHA-256"},
 	"tla-gateway": {"X25519MLKEM768", "gateway", "session/ticket"},
 	"tla-pdt":     {"X25519MLKEM768", "HMAC-SHA-256", "bundle"},
@@ -17,18 +17,17 @@ var its = map[string][]string{
 	"tla-ocsp":    {"SHA-1 (OCSP)", "PBES2", "ocsp"},
 }
 
-func TestMain(m *testing.M) {
-	os.Exit(Run(m, "tla-relay", "tla-gateway", "tla-pdt", "tla-pki", "tla-ocsp"))
-}
-
 // TestG5AlgorithmsArePrinted: each program lists its part, as text, as JSON and in French.
 func TestG5AlgorithmsArePrinted(t *testing.T) {
-	for program, words := range its {
+	t.Parallel()
+	for program, words := range algorithmWords {
+		path, err := world.Binary(program)
+		require.NoError(t, err)
 		for _, flags := range [][]string{nil, {"--json"}, {"--language", "fr"}} {
-			out, err := exec.Command(program, append([]string{"algorithms"}, flags...)...).CombinedOutput()
-			require.NoError(t, err, "%s %v: %s", program, flags, out)
+			out, err := world.Run(patience, nil, path, append([]string{"algorithms"}, flags...)...)
+			require.NoError(t, err, "%s %v", program, flags)
 			for _, word := range words {
-				require.Contains(t, string(out), word, "%s %v", program, flags)
+				require.Contains(t, out, word, "%s %v", program, flags)
 			}
 		}
 	}
