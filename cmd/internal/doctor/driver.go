@@ -187,13 +187,12 @@ func (d Driver) named(ours []entry) Finding {
 
 // changeable returns which of a file and its directory others than root can change; "" = neither.
 func (s System) changeable(file string) string {
-	root, _, _ := owning(s.path("/"))
 	for _, name := range []string{file, filepath.Dir(file)} {
 		info, err := os.Stat(name)
 		if err != nil {
 			continue
 		}
-		if uid, _, _ := owning(name); uid != "0" && uid != root || info.Mode().Perm()&0o022 != 0 {
+		if uid, _, _ := owning(name); !s.isRoot(uid) || info.Mode().Perm()&0o022 != 0 {
 			return name
 		}
 	}

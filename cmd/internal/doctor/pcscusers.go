@@ -36,16 +36,13 @@ const everybody = "everybody"
 // openedBy returns who besides root can connect to a socket: "everybody", or who must be all of what is named.
 func (s System) openedBy(socket string) (names []string, err error) {
 	need := fs.FileMode(0o2) // to write to the socket, and to search what it is in
-	for file := socket; ; file, need = filepath.Dir(file), 0o1 {
+	for file, last := socket, ""; file != last; file, last, need = filepath.Dir(file), file, 0o1 {
 		name, err := s.admitted(file, need)
 		if err != nil || name == "root" {
 			return nil, err
 		}
 		if name != everybody && !slices.Contains(names, name) {
 			names = append(names, name)
-		}
-		if file == "/" {
-			break
 		}
 	}
 	if len(names) == 0 {
