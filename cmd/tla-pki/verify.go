@@ -107,7 +107,8 @@ func (c *verifyCmd) judge(store *trust.Trust, chain []*x509.Certificate, want tr
 func (c *verifyCmd) warnOfAnchors(app *cli.App, store *trust.Trust) {
 	for _, a := range store.Anchors() {
 		if text := a.Unrevocable(); text != "" && !c.NoRevocation {
-			fmt.Fprintln(app.Stdout, cli.Line("WARNING "+text+": want --anchor with its root, and it in --intermediate"))
+			fmt.Fprintln(app.Stdout,
+				cli.Line("WARNING "+text+": want --anchor with its root, and it in --intermediate"))
 		}
 	}
 }
